@@ -1,0 +1,27 @@
+"""Clips in, batches out: one datamodule for every animator; knows no model.
+
+Names are imported when asked for, so that reading media does not load Lightning.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datamodules.augment import Augmentation
+    from datamodules.pairs import FramePairs
+    from datamodules.toy import ToyClips, ToySettings
+
+_HOMES = {
+    "Augmentation": "datamodules.augment",
+    "FramePairs": "datamodules.pairs",
+    "ToyClips": "datamodules.toy",
+    "ToySettings": "datamodules.toy",
+}
+
+__all__ = ["Augmentation", "FramePairs", "ToyClips", "ToySettings"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute can be anything
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
