@@ -1,0 +1,97 @@
+"""The verbs of an animator, and the words they are written in.
+
+Shapes and ranges, here once for every animator: images are (B, 3, H, W) RGB in [0, 1];
+a clip is (B, T, 3, H, W). `Source` is what an animator keeps of a source picture and
+`Motion` what it keeps of a driving frame: frozen dataclasses of tensors whose first axis
+is the batch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+
+from torch import Tensor
+
+Source = TypeVar("Source")
+Motion = TypeVar("Motion")
+
+
+class Mode(StrEnum):
+    """How the motion of a driving clip is handed to the source."""
+
+    ABSOLUTE = "absolute"
+    """The source takes the driving frame's own pose (one identity, or reconstruction)."""
+    RELATIVE = "relative"
+    """The source moves as the driving clip moves away from its reference frame."""
+    AVD = "avd"
+    """Animation via disentanglement: a network fits the motion to the source's shape."""
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One motion direction that a user can move along.
+
+    `index` is its place in the motion dictionary; `low` and `high` the range of amounts
+    that the paper or its code shows, in units of the animator's own magnitudes.
+    """
+
+    index: int
+    low: float
+    high: float
+
+
+class Step(NamedTuple):
+    """What one training step of an animator yields."""
+
+    losses: dict[str, Tensor]
+    """Raw terms by the paper's names, unweighted scalars."""
+    prediction: Tensor
+    """(B, 3, H, W), not clamped."""
+
+
+class Animator(Protocol[Source, Motion]):
+    """Five verbs; everything that users and benchmarks call is built from them once."""
+
+    modes: tuple[Mode, ...]
+    image_size: int
+
+    def encode_source(self, source: Tensor) -> Source:
+        """Keep what is needed of (B, 3, H, W); DiME also takes (B, V, 3, H, W)."""
+        ...
+
+    def encode_motion(self, frames: Tensor, pair: Source | None = None) -> Motion:
+        """Read the motion of (B, 3, H, W).
+
+        `pair`, given in reconstruction and training only, fills in what depends on both
+        pictures (the background's motion).
+        """
+        ...
+
+    def transfer(
+        self, source: Source, driving: Motion, reference: Motion | None, mode: Mode
+    ) -> Motion:
+        """Combine motions; `reference` is the driving clip's reference frame in relative mode."""
+        ...
+
+    def render(self, source: Source, motion: Motion) -> Tensor:
+        """Draw (B, 3, H, W), not clamped: losses need the raw values."""
+        ...
+
+    def motion_distance(self, source: Source, motion: Motion) -> Tensor:
+        """Return (B,) distances in the animator's own motion space, for the best frame."""
+        ...
+
+
+@runtime_checkable
+class Editable(Protocol):
+    """An animator whose source can be moved along named directions."""
+
+    @property
+    def directions(self) -> Mapping[str, Direction]:
+        """Directions by name."""
+        ...
+
+    def edit(self, source: Source, amounts: Mapping[str | int, float]) -> Source:
+        """Move the source along directions (by name or index); composes with `transfer`."""
+        ...

@@ -1,0 +1,126 @@
+"""`best.ckpt` and `last.ckpt` of a run, written whole or not at all."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io import TorchCheckpointIO
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Write beside the target, flush to the disk, then move into place.
+
+    Lightning's own writer stages the file in the system's temporary folder and copies it
+    when that lies on another disk, so a kill can leave half a checkpoint.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
+    ) -> None:
+        """Save `checkpoint` to `path` atomically."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.part")
+        with part.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+
+
+class Checkpoints(Checkpoint):
+    """Keep the newest and the best state of a run.
+
+    Lightning's ModelCheckpoint counts `global_step`, which grows by one for each player;
+    this counts optimiser steps of the generator side, and saves only where no
+    accumulation window is open.
+
+    Args:
+        every_n_steps: optimiser steps between two `last.ckpt`; one is also written at each
+            epoch's end.
+        monitor: validation metric of `best.ckpt`, lower is better unless `maximise`.
+        maximise: higher is better.
+    """
+
+    def __init__(
+        self, every_n_steps: int = 500, monitor: str = "val/l1", maximise: bool = False
+    ) -> None:
+        if every_n_steps < 1:
+            raise ValueError(f"checkpoints every {every_n_steps} steps: give at least 1")
+        self.every_n_steps = every_n_steps
+        self.monitor = monitor
+        self.maximise = maximise
+        self.best: float | None = None
+        self._saved = -1
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Make this run's checkpoints atomic."""
+        trainer.strategy.checkpoint_io = AtomicCheckpointIO()
+
+    def folder(self, trainer: Trainer) -> Path:
+        """Where the run keeps its checkpoints."""
+        return Path(trainer.default_root_dir) / "checkpoints"
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Save `last.ckpt` every so many optimiser steps."""
+        steps = pl_module.optimizer_steps
+        due = steps % self.every_n_steps == 0 and steps != self._saved and steps > 0
+        if due and self._window_closed(trainer, pl_module, batch_idx):
+            # a validation that is due now must be repeated after a kill: it saves when done
+            loop = trainer.fit_loop.epoch_loop
+            if not loop._should_check_val_fx(trainer.fit_loop._data_fetcher):
+                self._save(trainer, pl_module, "last.ckpt")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save `best.ckpt` when the metric has improved, and `last.ckpt` beside it."""
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        value = trainer.callback_metrics.get(self.monitor)
+        if value is None:
+            known = ", ".join(sorted(k for k in trainer.callback_metrics if k.startswith("val/")))
+            raise ValueError(f"no metric {self.monitor!r} to keep the best by; there are: {known}")
+        score = float(value) * (-1 if self.maximise else 1)
+        improved = self.best is None or score < self.best
+        if improved:
+            self.best = score
+        at = trainer.fit_loop.epoch_loop.batch_progress.current.ready - 1
+        closed = self._window_closed(trainer, pl_module, at)
+        if improved:
+            self._save(trainer, pl_module, "best.ckpt")
+        if closed:
+            self._save(trainer, pl_module, "last.ckpt")
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save `last.ckpt`."""
+        self._save(trainer, pl_module, "last.ckpt")
+
+    def _window_closed(self, trainer: Trainer, pl_module: LightningModule, batch: int) -> bool:
+        accumulate = pl_module.training_settings.accumulate
+        return (batch + 1) % accumulate == 0 or batch + 1 == trainer.num_training_batches
+
+    def _save(self, trainer: Trainer, pl_module: LightningModule, name: str) -> None:
+        pl_module.check_finite()
+        for logger in trainer.loggers:
+            logger.save()
+        if name == "last.ckpt":
+            self._saved = pl_module.optimizer_steps
+        trainer.save_checkpoint(self.folder(trainer) / name)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best score, for resuming."""
+        return {"best": self.best, "saved": self._saved}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the best score."""
+        self.best = state_dict["best"]
+        self._saved = state_dict["saved"]

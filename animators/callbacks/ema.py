@@ -1,0 +1,20 @@
+"""Average of the weights for validation and for the checkpoint that users open."""
+
+from lightning.pytorch.callbacks import EMAWeightAveraging
+
+
+class Ema(EMAWeightAveraging):
+    """Lightning's exponential moving average, updated at each optimiser step.
+
+    Validation scores the average, and a checkpoint's `state_dict` holds it, so that
+    `load_animator` and `--init_from` take it; the raw weights stand in
+    `current_model_state`, from which training resumes exactly.
+
+    Args:
+        decay: share of the old average kept at each step, in [0, 1).
+    """
+
+    def __init__(self, decay: float = 0.999) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(f"the average's decay must lie in [0, 1), got {decay}")
+        super().__init__(decay=decay)

@@ -1,0 +1,155 @@
+"""fit, validate and test: one LightningCLI over model, data, trainer and logger YAMLs."""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from animators.weights import initialise
+from jsonargparse import ArgumentError
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+
+from animators.callbacks.csv import RunCsv
+from animators.module import AnimatorModule
+
+COMMANDS = {"fit", "validate", "test"}
+
+
+class SaveConfig(SaveConfigCallback):
+    """Write the resolved configuration beside the checkpoints, and send it to the loggers."""
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Hand the configuration to every logger that takes it."""
+        values = self.config.as_dict()
+        for logger in trainer.loggers:
+            if not isinstance(logger, RunCsv):
+                logger.log_hyperparams(values)
+
+
+class ZooCli(LightningCLI):
+    """LightningCLI with a run folder, `--resume` and `--init_from`."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Declare the zoo's own options and the one link."""
+        parser.add_argument(
+            "--run_dir",
+            type=str,
+            default="runs/run",
+            help="Folder of this run: its config.yaml, "
+            "checkpoints/{best,last}.ckpt, samples/ and metrics.csv.",
+        )
+        parser.add_argument(
+            "--resume", type=bool, default=False, help="Continue exactly from the run's last.ckpt."
+        )
+        parser.add_argument(
+            "--overwrite", type=bool, default=False, help="Start anew in a folder that holds a run."
+        )
+        parser.add_argument(
+            "--init_from",
+            type=str | None,
+            default=None,
+            help="Checkpoint whose network weights to start from (fine-tuning).",
+        )
+        parser.link_arguments("data.init_args.image_size", "model.init_args.image_size")
+
+    def before_instantiate_classes(self) -> None:
+        """Put everything that the run writes under its folder."""
+        config = self.config.get(str(self.subcommand), self.config)
+        config.trainer.default_root_dir = config.run_dir
+        if config.trainer.strategy == "auto" and device_count(config.trainer) > 1:
+            # an adversary leaves the other player's parameters without gradients
+            config.trainer.strategy = "ddp_find_unused_parameters_true"
+            config.trainer.sync_batchnorm = torch.cuda.is_available()
+        for logger in _as_list(config.trainer.logger):
+            logger.init_args.save_dir = config.run_dir
+        for callback in _as_list(config.trainer.callbacks):
+            if callback.class_path.endswith(".SeedEachBatch"):
+                callback.init_args.seed = int(config.seed_everything)
+
+    def fit(self, model: AnimatorModule, **kwargs: Any) -> None:
+        """Train, afresh or from where the run stopped."""
+        config = self.config.fit
+        folder = Path(config.run_dir)
+        last = folder / "checkpoints" / "last.ckpt"
+        resume = _resume_from(last, bool(config.resume), bool(config.overwrite))
+        if config.init_from is not None and resume is None:
+            initialise(model, Path(config.init_from))
+        for logger in self.trainer.loggers:
+            if isinstance(logger, RunCsv):
+                logger.keep_until(_batches_at(resume))
+        self.trainer.fit(model, ckpt_path=resume, weights_only=True, **kwargs)
+
+
+def _resume_from(last: Path, resume: bool, overwrite: bool) -> Path | None:
+    """Return the checkpoint to continue from, or None for a fresh start."""
+    if resume:
+        if last.is_file():
+            return last
+        sys.stderr.write(f"note: no {last} yet, starting from the beginning\n")
+        return None
+    if last.exists() and not overwrite:
+        raise ValueError(
+            f"{last.parent.parent} already holds a run: RESUME=1 (--resume=true) continues it, "
+            "another NAME= (--run_dir) keeps it, --overwrite=true replaces it"
+        )
+    return None
+
+
+def device_count(trainer: Any) -> int:
+    """Count the processes that a trainer configuration asks for, over all nodes."""
+    devices, nodes = trainer.devices, int(trainer.num_nodes)
+    if isinstance(devices, str) and "," in devices:
+        return len([d for d in devices.split(",") if d.strip()]) * nodes
+    if isinstance(devices, list):
+        return len(devices) * nodes
+    if str(devices) in ("auto", "-1"):
+        on_gpu = trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+        return (torch.cuda.device_count() if on_gpu else 1) * nodes
+    return int(devices) * nodes
+
+
+def _batches_at(checkpoint: Path | None) -> int:
+    """Batches seen at a checkpoint; -1 for a fresh start, which keeps no row."""
+    if checkpoint is None:
+        return -1
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    return int(state["training"]["batches_seen"])
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None or isinstance(value, bool):
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def cli(argv: Sequence[str], run: bool = True) -> ZooCli:
+    """Parse, and with `run` execute, one of the training commands."""
+    return ZooCli(
+        AnimatorModule,
+        LightningDataModule,
+        save_config_callback=SaveConfig,
+        save_config_kwargs={"overwrite": True},
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        seed_everything_default=0,
+        parser_kwargs={"exit_on_error": False},
+        args=list(argv),
+        run=run,
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `fit`, `validate` or `test`; a user's mistake is one line and exit status 2."""
+    warnings.filterwarnings("ignore", message="Experiment logs directory")
+    try:
+        cli(argv)
+    except (ArgumentError, ValueError, OSError, FloatingPointError) as error:
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        return 2
+    return 0
+
+
+__all__ = ["COMMANDS", "ZooCli", "cli", "main"]

@@ -1,0 +1,243 @@
+"""The animate loop, once, over the verbs of any animator.
+
+`stream` is the only loop: the command feeds it chunks from a file, `animate` chunks of a
+tensor, `reconstruct` a clip over its own first frame.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from animators.animator import Animator, Mode
+
+
+def take_first(motion: Any, batch: int) -> Any:
+    """Keep the first frame of each clip of a motion whose first axis is batch x frames."""
+    return _map(motion, lambda x: x.unflatten(0, (batch, -1))[:, 0])
+
+
+def repeat_frames(state: Any, frames: int) -> Any:
+    """Repeat each sample `frames` times along the first axis; a single sample is not copied."""
+
+    def repeat(x: Tensor) -> Tensor:
+        if x.shape[0] == 1:
+            return x.expand(frames, *x.shape[1:])
+        return x.repeat_interleave(frames, dim=0)
+
+    return state if frames == 1 else _map(state, repeat)
+
+
+def check_mode(model: Animator[Any, Any], mode: Mode | str) -> Mode:
+    """Return the mode, or raise ValueError naming those that the animator has."""
+    known = ", ".join(model.modes)
+    try:
+        wanted = Mode(mode)
+    except ValueError:
+        raise ValueError(f"unknown mode {str(mode)!r}; this animator has: {known}") from None
+    if wanted not in model.modes:
+        raise ValueError(f"mode {wanted.value!r} is not one of this animator's: {known}")
+    return wanted
+
+
+def check_clip(
+    model: Animator[Any, Any], clip: Tensor, name: str, dims: int, *, finite: bool = True
+) -> None:
+    """Raise ValueError unless `clip` is a picture (4) or clip (5) of the right size in [0, 1]."""
+    shape = "(B, 3, H, W)" if dims == 4 else "(B, T, 3, H, W)"
+    if clip.ndim != dims or clip.shape[-3] != 3 or not clip.is_floating_point() or 0 in clip.shape:
+        raise ValueError(
+            f"{name} must be a float tensor {shape} in [0, 1], "
+            f"got {tuple(clip.shape)} of {clip.dtype}"
+        )
+    size = model.image_size
+    if clip.shape[-2:] != (size, size):
+        raise ValueError(
+            f"{name} is {clip.shape[-1]}x{clip.shape[-2]} pixels; this animator works at "
+            f"{size}x{size}: crop to a square and resize to {size} first"
+        )
+    if not finite:
+        return
+    low, high = clip.amin().item(), clip.amax().item()
+    if not (low >= -1e-3 and high <= 1 + 1e-3):
+        raise ValueError(
+            f"{name} must lie in [0, 1] without NaN, got values from {low:g} to {high:g}"
+        )
+
+
+@torch.no_grad()
+def stream(
+    model: Animator[Any, Any],
+    source: Tensor,
+    frames: Iterable[Tensor],
+    *,
+    mode: Mode | str,
+    reference: Tensor | None = None,
+    pair: bool = False,
+    encoded: Any | None = None,
+) -> Iterator[Tensor]:
+    """Animate chunk by chunk; the source is encoded once, each driving frame once.
+
+    Args:
+        model: the animator.
+        source: (B, 3, H, W) in [0, 1]; (B, V, 3, H, W) for an animator of several views.
+        frames: chunks (B, t, 3, H, W) of the driving clip.
+        mode: one of the animator's modes.
+        reference: (B, 3, H, W), the driving clip's reference frame in relative mode;
+            None takes the first frame of the first chunk.
+        pair: hand the source to `encode_motion` (reconstruction).
+        encoded: an already encoded, perhaps edited, source, instead of `source`'s own.
+
+    Yields:
+        Chunks (B, t, 3, H, W), not clamped.
+
+    Raises:
+        ValueError: a mode that the animator lacks.
+    """
+    mode = check_mode(model, mode)
+    state = model.encode_source(source) if encoded is None else encoded
+    batch = source.shape[0]
+    relative = mode is not Mode.ABSOLUTE
+    origin = model.encode_motion(reference) if relative and reference is not None else None
+    for chunk in frames:
+        count = chunk.shape[1]
+        here = repeat_frames(state, count)
+        motion = model.encode_motion(chunk.flatten(0, 1), here if pair else None)
+        if relative and origin is None:
+            origin = take_first(motion, batch)
+        against = repeat_frames(origin, count) if relative else None
+        yield model.render(here, model.transfer(here, motion, against, mode)).unflatten(
+            0, (batch, count)
+        )
+
+
+@torch.no_grad()
+def best_frame(model: Animator[Any, Any], source: Tensor, frames: Iterable[Tensor]) -> Tensor:
+    """Find the driving frame nearest to the source in the animator's motion space.
+
+    Args:
+        model: the animator.
+        source: (B, 3, H, W).
+        frames: chunks (B, t, 3, H, W).
+
+    Returns:
+        (B,) int64 indices over the whole clip; the earliest of equals.
+
+    Raises:
+        ValueError: the clip has no frame.
+    """
+    state = model.encode_source(source)
+    distances = [
+        model.motion_distance(
+            repeat_frames(state, chunk.shape[1]), model.encode_motion(chunk.flatten(0, 1))
+        ).unflatten(0, (source.shape[0], -1))
+        for chunk in frames
+    ]
+    if not distances:
+        raise ValueError("the driving clip has no frame")
+    return torch.cat(distances, dim=1).argmin(dim=1)
+
+
+@torch.no_grad()
+def animate(
+    model: Animator[Any, Any],
+    source: Tensor,
+    driving: Tensor,
+    *,
+    mode: Mode | str = Mode.RELATIVE,
+    reference: Literal["first", "best"] | int = "first",
+    chunk: int = 1,
+) -> Tensor:
+    """Make pictures move like clips: `stream` on tensors, clamped.
+
+    Args:
+        model: the animator.
+        source: (B, 3, H, W) in [0, 1].
+        driving: (B, T, 3, H, W) in [0, 1].
+        mode: one of the animator's modes.
+        reference: driving frame that corresponds to the source in relative mode: the
+            first, the best (nearest in motion space), or an index.
+        chunk: driving frames per call.
+
+    Returns:
+        (B, T, 3, H, W) in [0, 1], on the device of `driving`.
+
+    Raises:
+        ValueError: wrong shape, size, range or mode, NaN, or no such frame.
+    """
+    check_clip(model, source, "source", 4)
+    check_clip(model, driving, "driving", 5)
+    if source.shape[0] != driving.shape[0]:
+        raise ValueError(
+            f"{source.shape[0]} sources but {driving.shape[0]} driving clips: give one each"
+        )
+    mode = check_mode(model, mode)
+    home = driving.device
+    source, driving = _to_model(model, source), _to_model(model, driving)
+    frame = None
+    if mode is not Mode.ABSOLUTE and reference != "first":
+        frame = _reference(model, source, driving, reference, chunk)
+    pieces = stream(model, source, driving.split(chunk, dim=1), mode=mode, reference=frame)
+    return torch.cat([piece.clamp(0, 1).to(home) for piece in pieces], dim=1)
+
+
+@torch.no_grad()
+def reconstruct(
+    model: Animator[Any, Any], video: Tensor, references: Tensor | None = None, *, chunk: int = 1
+) -> Tensor:
+    """Rebuild clips from their own first frames, in absolute mode.
+
+    Args:
+        model: the animator.
+        video: (B, T, 3, H, W) in [0, 1]; frame 0 is the source.
+        references: (B, N, 3, H, W), further views for an animator that takes several.
+        chunk: driving frames per call.
+
+    Returns:
+        (B, T, 3, H, W) in [0, 1].
+
+    Raises:
+        ValueError: wrong shape or size.
+    """
+    check_clip(model, video, "video", 5, finite=False)
+    video = _to_model(model, video)
+    source = video[:, 0]
+    if references is not None and references.shape[1]:
+        source = torch.cat([source[:, None], _to_model(model, references)], dim=1)
+    pieces = stream(model, source, video.split(chunk, dim=1), mode=Mode.ABSOLUTE, pair=True)
+    return torch.cat([piece.clamp(0, 1) for piece in pieces], dim=1)
+
+
+def _to_model(model: Animator[Any, Any], x: Tensor) -> Tensor:
+    """Move a tensor to the weights' device and type, where the animator is a torch module."""
+    if not isinstance(model, nn.Module):
+        return x
+    weight = next(model.parameters(), None)
+    return x if weight is None else x.to(weight.device, weight.dtype)
+
+
+def _reference(
+    model: Animator[Any, Any], source: Tensor, clip: Tensor, reference: str | int, chunk: int
+) -> Tensor:
+    count = clip.shape[1]
+    if reference == "best":
+        best = best_frame(model, source, clip.split(chunk, dim=1))
+        return clip[torch.arange(clip.shape[0], device=clip.device), best]
+    if not isinstance(reference, int) or not 0 <= reference < count:
+        raise ValueError(
+            f"reference frame must be 'first', 'best' or 0 to {count - 1}, got {reference!r}"
+        )
+    return clip[:, reference]
+
+
+def _map(state: Any, function: Any) -> Any:
+    """Apply `function` to each tensor of a dataclass, nested dataclasses and tuples included."""
+    if isinstance(state, Tensor):
+        return function(state)
+    if isinstance(state, tuple):
+        return tuple(_map(x, function) for x in state)
+    if state is None:
+        return None
+    return replace(state, **{f.name: _map(getattr(state, f.name), function) for f in fields(state)})

@@ -1,0 +1,5 @@
+"""Latent Image Animator."""
+
+from animators.lia.module import Lia
+
+__all__ = ["Lia"]

@@ -1,0 +1,270 @@
+"""AnimatorModule: the verbs' loops and the one training loop, for every animator."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from animators import inference
+from animators.animator import Mode, Step
+from animators.training import Adversary, Training, weighted_total, window
+
+if TYPE_CHECKING:
+    from datamodules.batch import ClipBatch, PairBatch
+
+CHECKPOINT_FORMAT = 1
+
+
+class AnimatorModule(LightningModule):
+    """Base of the animators: a subclass writes the verbs and `training_losses`.
+
+    Optimisation is manual for all, so that accumulation and clipping mean the same with
+    and without an adversary. Validation returns reconstructions and judges nothing: the
+    metrics live in a callback, so that they cannot leak into checkpoints.
+
+    Args:
+        network: the generator side; its parameters are the first player's.
+        image_size: height and width, in pixels, that the network works at.
+        arguments: primitives that rebuild `network` through the class's constructor.
+        loss_weights: a weight for every raw loss, adversarial one included.
+        training: optimiser, schedule, accumulation and clipping.
+        adversary: second player, or None.
+    """
+
+    modes: tuple[Mode, ...] = (Mode.ABSOLUTE, Mode.RELATIVE)
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        image_size: int,
+        arguments: Mapping[str, Any],
+        loss_weights: Mapping[str, float],
+        training: Training,
+        adversary: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.network = network
+        self.image_size = image_size
+        self.arguments = dict(arguments)
+        self.loss_weights = dict(loss_weights)
+        self.training_settings = training
+        self.adversary = adversary
+        self.optimizer_steps = 0
+        self.batches_seen = 0
+        self.pairs_seen = 0
+        self._finite: Tensor | None = None
+
+    # The verbs: see animators.animator.Animator.
+
+    @abstractmethod
+    def encode_source(self, source: Tensor) -> Any:
+        """Keep what is needed of a source (B, 3, H, W)."""
+
+    @abstractmethod
+    def encode_motion(self, frames: Tensor, pair: Any | None = None) -> Any:
+        """Read the motion of frames (B, 3, H, W)."""
+
+    @abstractmethod
+    def transfer(self, source: Any, driving: Any, reference: Any | None, mode: Mode) -> Any:
+        """Combine the motions of source, driving frame and reference frame."""
+
+    @abstractmethod
+    def render(self, source: Any, motion: Any) -> Tensor:
+        """Draw (B, 3, H, W), not clamped."""
+
+    @abstractmethod
+    def motion_distance(self, source: Any, motion: Any) -> Tensor:
+        """Return (B,) distances in motion space."""
+
+    @abstractmethod
+    def training_losses(self, batch: "PairBatch") -> Step:
+        """Return the raw losses of a batch of pairs, and the prediction."""
+
+    # What users call.
+
+    def default_chunk(self) -> int:
+        """Frames per call: on a CPU larger chunks only cost memory traffic (benchmarks/speed)."""
+        return 1 if self.device.type == "cpu" else 8
+
+    def stream(
+        self,
+        source: Tensor,
+        frames: Iterable[Tensor],
+        *,
+        mode: Mode | str,
+        reference: Tensor | None = None,
+    ) -> Iterator[Tensor]:
+        """Animate chunk by chunk, not clamped; see `animators.inference.stream`."""
+        return inference.stream(self, source, frames, mode=mode, reference=reference)
+
+    def best_frame(self, source: Tensor, frames: Iterable[Tensor]) -> Tensor:
+        """Return (B,) indices of the driving frames nearest to the source."""
+        return inference.best_frame(self, source, frames)
+
+    def animate(
+        self,
+        source: Tensor,
+        driving: Tensor,
+        mode: Mode | str = Mode.RELATIVE,
+        reference: Literal["first", "best"] | int = "first",
+        chunk: int | None = None,
+    ) -> Tensor:
+        """Make pictures (B, 3, H, W) move like clips (B, T, 3, H, W), all in [0, 1].
+
+        `mode`, `reference`, result and errors as in `animators.inference.animate`; `chunk`
+        is the number of driving frames per call, None takes `default_chunk`.
+        """
+        size = chunk or self.default_chunk()
+        return inference.animate(self, source, driving, mode=mode, reference=reference, chunk=size)
+
+    def reconstruct(
+        self, video: Tensor, references: Tensor | None = None, chunk: int | None = None
+    ) -> Tensor:
+        """Rebuild clips (B, T, 3, H, W) from their first frames and (B, N, 3, H, W) references.
+
+        Result and errors as in `animators.inference.reconstruct`.
+        """
+        size = chunk or self.default_chunk()
+        return inference.reconstruct(self, video, references, chunk=size)
+
+    # Training.
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
+        """One Adam per player."""
+        players = [self.network] if self.adversary is None else [self.network, self.adversary]
+        pairs = [
+            self.training_settings.optimizer(
+                [p for p in player.parameters() if p.requires_grad],
+                adversary=player is self.adversary,
+            )
+            for player in players
+        ]
+        return [a for a, _ in pairs], [b for _, b in pairs]
+
+    def training_step(self, batch: "PairBatch", batch_idx: int) -> None:
+        """One step of the generator side, then one of the adversary on the same prediction."""
+        optimizers: list[Any] = self.optimizers(use_pl_optimizer=True)  # type: ignore[assignment]
+        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        size, last = window(
+            batch_idx, int(self.trainer.num_training_batches), self.training_settings.accumulate
+        )
+        if self.adversary is not None:
+            self.toggle_optimizer(optimizers[0])
+        step = self.training_losses(batch)
+        losses = dict(step.losses)
+        if self.adversary is not None:
+            losses |= self._second_player().for_generator(step, batch)
+        total = weighted_total(losses, self.loss_weights)
+        self._update(optimizers[0], total / size, last)
+        if self.adversary is not None:
+            self.untoggle_optimizer(optimizers[0])
+            losses |= self._adversary_step(optimizers[1], step, batch, size, last)
+        self.pairs_seen += len(batch["source"]) * self.trainer.world_size
+        self.batches_seen += 1
+        if last:
+            self.optimizer_steps += 1
+            for schedule in self._schedules():
+                schedule.step()
+        self._report(losses, total)
+
+    def _adversary_step(
+        self, optimizer: Any, step: Step, batch: "PairBatch", size: int, last: bool
+    ) -> dict[str, Tensor]:
+        self.toggle_optimizer(optimizer)
+        detached = Step(step.losses, step.prediction.detach())
+        own = self._second_player().for_itself(detached, batch)
+        self._update(optimizer, torch.stack(list(own.values())).sum() / size, last)
+        self.untoggle_optimizer(optimizer)
+        return {f"adversary/{name}": value for name, value in own.items()}
+
+    def _second_player(self) -> Adversary:
+        return self.adversary  # type: ignore[return-value]
+
+    def _schedules(self) -> list[Any]:
+        schedules: Any = self.lr_schedulers()
+        return schedules if isinstance(schedules, list) else [schedules]
+
+    def _update(self, optimizer: Any, loss: Tensor, last: bool) -> None:
+        self.manual_backward(loss)
+        if last:
+            optimizer.step()
+            optimizer.zero_grad()
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Clip here, where a gradient scaler has already unscaled."""
+        limit = self.training_settings.clip_norm
+        if limit is not None:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, limit)
+
+    def _report(self, losses: Mapping[str, Tensor], total: Tensor) -> None:
+        """Log every so many batches, before a checkpoint of this batch can be written."""
+        rows = {f"train/{name}": value.detach() for name, value in losses.items()}
+        rows["train/total"] = total.detach()
+        finite = torch.stack([v.isfinite().all() for v in rows.values()]).all()
+        self._finite = finite if self._finite is None else self._finite & finite
+        if self.batches_seen % self.trainer.log_every_n_steps == 0:
+            self.check_finite()
+            rate = self._schedules()[0].get_last_lr()[0]
+            self.write({**{k: float(v) for k, v in rows.items()}, "train/learning_rate": rate})
+        self.log("loss", total.detach(), prog_bar=True, logger=False, batch_size=1)
+
+    def write(self, rows: Mapping[str, float]) -> None:
+        """Send a row to every logger, at the number of batches seen.
+
+        Not through `log`, whose row for a batch is written after the checkpoint of that
+        batch, so that a resumed run would lack it.
+        """
+        for logger in self.loggers:
+            logger.log_metrics(
+                {**rows, "pairs_seen": float(self.pairs_seen)}, step=self.batches_seen
+            )
+
+    def check_finite(self) -> None:
+        """Raise FloatingPointError if a loss has become NaN or infinite since the last call."""
+        if self._finite is not None and not bool(self._finite):
+            raise FloatingPointError(
+                f"a loss became NaN or infinite by optimiser step {self.optimizer_steps}; the "
+                "checkpoints hold the state before it: lower training.learning_rate, set "
+                "training.clip_norm, or use precision bf16-mixed instead of 16-mixed"
+            )
+        self._finite = None
+
+    def validation_step(self, batch: "ClipBatch", batch_idx: int) -> Tensor:
+        """Reconstruct a clip in float32, as the benchmarks do: both give the same digits."""
+        with torch.autocast(self.device.type, enabled=False):
+            return self.reconstruct(batch["video"], batch["references"])
+
+    def test_step(self, batch: "ClipBatch", batch_idx: int) -> Tensor:
+        """As validation."""
+        return self.validation_step(batch, batch_idx)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Say how to rebuild the network, and where training stands."""
+        checkpoint["animator"] = self.description()
+        checkpoint["training"] = {
+            "optimizer_steps": self.optimizer_steps,
+            "batches_seen": self.batches_seen,
+            "pairs_seen": self.pairs_seen,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the counters."""
+        self.optimizer_steps = checkpoint["training"]["optimizer_steps"]
+        self.batches_seen = checkpoint["training"]["batches_seen"]
+        self.pairs_seen = checkpoint["training"]["pairs_seen"]
+
+    def description(self) -> dict[str, Any]:
+        """Return what `load_animator` needs: format, class path and primitives."""
+        kind = type(self)
+        return {
+            "format": CHECKPOINT_FORMAT,
+            "class_path": f"{kind.__module__.removesuffix('.module')}.{kind.__qualname__}",
+            "init_args": dict(self.arguments),
+        }

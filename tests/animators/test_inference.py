@@ -1,0 +1,133 @@
+"""The animate loop over an animator whose arithmetic can be done by hand."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from animators import inference
+from animators.animator import Mode
+
+
+@dataclass(frozen=True)
+class Shade:
+    value: Tensor  # (B, 1)
+
+
+class Shader:
+    """Motion is a picture's mean; a rendered picture has the motion's value everywhere."""
+
+    modes = (Mode.ABSOLUTE, Mode.RELATIVE)
+    image_size = 4
+
+    def __init__(self):
+        self.calls = {"source": 0, "motion": 0, "pairs": 0}
+
+    def encode_source(self, source):
+        self.calls["source"] += len(source)
+        return Shade(source.mean(dim=(1, 2, 3))[:, None])
+
+    def encode_motion(self, frames, pair=None):
+        self.calls["motion"] += len(frames)
+        self.calls["pairs"] += pair is not None
+        return Shade(frames.mean(dim=(1, 2, 3))[:, None])
+
+    def transfer(self, source, driving, reference, mode):
+        if mode is Mode.ABSOLUTE:
+            return driving
+        return Shade(source.value + driving.value - reference.value)
+
+    def render(self, source, motion):
+        return motion.value[:, :, None, None].expand(-1, 3, 4, 4)
+
+    def motion_distance(self, source, motion):
+        return (source.value - motion.value).abs()[:, 0]
+
+
+def flat(values):
+    """A clip (1, T, 3, 4, 4) of plain frames."""
+    return torch.tensor(values)[None, :, None, None, None].expand(1, -1, 3, 4, 4).clone()
+
+
+def shades(clip):
+    return clip[0, :, 0, 0, 0].tolist()
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 5])
+def test_relative_adds_the_clips_own_displacement(chunk):
+    out = inference.animate(Shader(), flat([0.5])[:, 0], flat([0.2, 0.3, 0.1]), chunk=chunk)
+    assert shades(out) == pytest.approx([0.5, 0.6, 0.4])
+
+
+def test_reference_frame_by_index_and_by_distance():
+    source, clip = flat([0.3])[:, 0], flat([0.1, 0.5, 0.28])
+    by_index = inference.animate(Shader(), source, clip, reference=1)
+    assert shades(by_index) == pytest.approx([0.0, 0.3, 0.08], abs=1e-6)
+    best = inference.animate(Shader(), source, clip, reference="best", chunk=2)
+    assert shades(best) == pytest.approx([0.12, 0.52, 0.3])
+
+
+def test_only_animate_clamps():
+    source, clip = flat([0.9])[:, 0], flat([0.1, 0.6])
+    raw = torch.cat(list(inference.stream(Shader(), source, [clip], mode="relative")), dim=1)
+    assert shades(raw) == pytest.approx([0.9, 1.4])
+    assert shades(inference.animate(Shader(), source, clip)) == pytest.approx([0.9, 1.0])
+
+
+def test_source_is_encoded_once_and_each_frame_once():
+    model = Shader()
+    inference.animate(model, flat([0.5])[:, 0], flat([0.1] * 7), chunk=2)
+    assert model.calls == {"source": 1, "motion": 7, "pairs": 0}
+
+
+def test_stream_is_lazy():
+    served = []
+
+    def frames():
+        for value in (0.1, 0.2, 0.3):
+            served.append(value)
+            yield flat([value])
+
+    pieces = inference.stream(Shader(), flat([0.5])[:, 0], frames(), mode="absolute")
+    next(pieces)
+    assert served == [0.1]
+
+
+def test_several_clips_keep_apart():
+    sources = torch.cat([flat([0.5])[:, 0], flat([0.2])[:, 0]])
+    clips = torch.cat([flat([0.1, 0.2]), flat([0.4, 0.3])])
+    out = inference.animate(Shader(), sources, clips, chunk=2)
+    assert out[0, :, 0, 0, 0].tolist() == pytest.approx([0.5, 0.6])
+    assert out[1, :, 0, 0, 0].tolist() == pytest.approx([0.2, 0.1])
+
+
+def test_reconstruct_hands_over_the_pair():
+    model = Shader()
+    out = inference.reconstruct(model, flat([0.4, 0.6, 0.2]))
+    assert shades(out) == pytest.approx([0.4, 0.6, 0.2])
+    assert model.calls["pairs"] == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "driving", "options", "message"),
+    [
+        (torch.zeros(3, 4, 4), flat([0.1]), {}, "source must be a float tensor"),
+        (torch.zeros(1, 3, 8, 8), flat([0.1]), {}, "works at 4x4"),
+        (torch.full((1, 3, 4, 4), torch.nan), flat([0.1]), {}, "without NaN"),
+        (flat([0.1])[:, 0], flat([0.1]) * 255, {}, "must lie in"),
+        (flat([0.1])[:, 0], flat([0.1]), {"mode": "avd"}, "not one of this animator's"),
+        (flat([0.1])[:, 0], flat([0.1]), {"mode": "sideways"}, "unknown mode"),
+        (flat([0.1])[:, 0], flat([0.1]), {"reference": 1}, "0 to 0"),
+        (torch.zeros(2, 3, 4, 4), flat([0.1]), {}, "2 sources but 1"),
+        (flat([0.1])[:, 0].byte(), flat([0.1]), {}, "float tensor"),
+    ],
+)
+def test_bad_input_is_named(source, driving, options, message):
+    with pytest.raises(ValueError, match=message):
+        inference.animate(Shader(), source, driving, **options)
+
+
+def test_no_frame_is_an_error():
+    with pytest.raises(ValueError, match="no frame"):
+        inference.best_frame(Shader(), flat([0.1])[:, 0], [])
