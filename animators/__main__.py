@@ -1,4 +1,4 @@
-"""The commands of the animators: `python -m animators COMMAND`, each imported when it is asked for."""
+"""The commands: `python -m animators COMMAND`, each imported when it is asked for."""
 
 import sys
 from collections.abc import Sequence
@@ -21,7 +21,9 @@ COMMANDS = {
     "test": Command("animators.commands.train", "score a checkpoint on the test clips"),
     "animate": Command("animators.commands.animate", "move one picture as one clip moves"),
     "edit": Command("animators.commands.edit", "move one picture along motion directions"),
-    "manipulate": Command("animators.commands.manipulate", "sweep one motion direction into a clip"),
+    "manipulate": Command(
+        "animators.commands.manipulate", "sweep one motion direction into a clip"
+    ),
     "import": Command("animators.commands.import_weights", "turn a published checkpoint into ours"),
 }
 
