@@ -21,7 +21,7 @@ _HOMES = {
 __all__ = ["Augmentation", "FramePairs", "ToyClips", "ToySettings"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute can be anything
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -8,7 +8,7 @@ distance of every pixel to its edge, (T, S, S), negative inside, with its own co
 import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import torch
 
 from animators.nn.draws import generator
 
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[np.floating[Any]]
 
 
 class Numbers:
