@@ -86,14 +86,14 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
+            fields = reader.fieldnames or []
             rows = [{key: value or "" for key, value in row.items() if key} for row in reader]
     except (csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a CSV file: {error}") from error
-    missing = [column for column in columns if column not in (reader.fieldnames or [])]
+    missing = [column for column in columns if column not in fields]
     if missing:
-        raise ValueError(
-            f"{path} has no column {', '.join(missing)}; it has {reader.fieldnames or 'none'}"
-        )
+        has = ", ".join(fields) or "none"
+        raise ValueError(f"{path} has no column {', '.join(missing)}; it has {has}")
     if not rows:
         raise ValueError(f"{path} has a header and no line")
     return rows
