@@ -1,0 +1,131 @@
+"""The Makefile composes runs as it says, and offers nothing that does not exist."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from animators.__main__ import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+
+
+def dry(*arguments: str, fails: bool = False) -> str:
+    """What make would run, or its complaint."""
+    done = subprocess.run(
+        # the environment is taken for built, whatever the files' dates say
+        ["make", "--dry-run", "--no-print-directory", "-o", ".venv/.ready", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode != 0) == fails, done.stderr
+    return done.stderr if fails else done.stdout
+
+
+def configs(line: str) -> list[str]:
+    return re.findall(r"--config zoo_configs/(\S+)\.yaml", line)
+
+
+def test_files_are_merged_in_the_stated_order():
+    line = dry("train", "MODEL=lia", "DATA=faces", "TRAINER=cpu", "LOGGER=wandb", "PRESET=small")
+    assert configs(line) == [
+        "trainer/cpu",
+        "logger/wandb",
+        "data/faces",
+        "model/lia",
+        "preset/lia-small",
+    ]
+
+
+def test_defaults_are_the_papers_model_on_toy_clips():
+    line = dry("train")
+    assert configs(line) == ["trainer/auto", "logger/csv", "data/toy", "model/lia"]
+    assert "--run_dir=runs/lia-toy" in line
+    assert "--seed_everything=0" in line
+    assert "--trainer.devices=auto" in line
+    assert "--trainer.num_nodes=1" in line
+    for absent in ("root", "resume", "init_from"):
+        assert f"--{absent}" not in line
+        assert f".{absent}=" not in line
+
+
+def test_variables_reach_the_command():
+    line = dry(
+        *("train", "DATA=faces", "DATA_ROOT=clips", "NAME=mine", "SEED=7", "DEVICES=2", "NODES=3"),
+        *("RESUME=1", "INIT=a.ckpt", "ARGS=--trainer.max_epochs=2"),
+    )
+    for option in (
+        "--data.init_args.root=clips",
+        "--run_dir=runs/mine",
+        "--seed_everything=7",
+        "--trainer.devices=2",
+        "--trainer.num_nodes=3",
+        "--resume=true",
+        "--init_from=a.ckpt",
+        "--trainer.max_epochs=2",
+    ):
+        assert option in line
+
+
+@pytest.mark.parametrize(
+    ("variable", "kind"),
+    [("MODEL", "model"), ("DATA", "data"), ("TRAINER", "trainer"), ("LOGGER", "logger")],
+)
+def test_an_unknown_name_is_answered_with_the_known_ones(variable, kind):
+    error = dry("train", f"{variable}=nothing", fails=True)
+    assert f"there is no zoo_configs/{kind}/nothing.yaml" in error
+    for path in (ROOT / "zoo_configs" / kind).glob("*.yaml"):
+        assert path.stem in error
+
+
+def test_an_unknown_preset_is_answered_with_the_known_ones():
+    error = dry("train", "PRESET=huge", fails=True)
+    assert "there is no zoo_configs/preset/lia-huge.yaml" in error
+    assert "lia-small" in error
+
+
+def test_what_is_needed_is_asked_for():
+    assert "SOURCE= is missing" in dry("animate", fails=True)
+    assert "INPUT= is missing" in dry("import", fails=True)
+
+
+def test_one_benchmark_for_each_model():
+    line = dry("benchmark", "MODELS=lia other", "DATA=faces")
+    assert "for model in lia other" in line
+    assert "runs/$model-faces/checkpoints/best.ckpt" in line
+
+
+def test_every_target_is_explained_and_every_command_exists():
+    targets = re.findall(r"^\.PHONY: (.*)$", TEXT, re.MULTILINE)[0].split()
+    explained = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert targets
+    for target in targets:
+        assert re.search(rf"^  {target} +\S", explained, re.MULTILINE), target
+    used = re.findall(r"-m animators (\w+)", TEXT)
+    assert used
+    assert set(used) <= set(COMMANDS)
+    benchmarks = (ROOT / "benchmarks" / "__main__.py").read_text(encoding="utf-8")
+    for command in re.findall(r"-m benchmarks (\w+)", TEXT):
+        assert f'"{command}"' in benchmarks, command
+
+
+def test_setup_pins_every_version():
+    pins = (ROOT / ".ci/constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in pins if line and not line.startswith("#")]
+    assert len(pins) > 50
+    for pin in pins:
+        assert re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9_.+!-]+", pin), pin
+    assert not [pin for pin in pins if pin.startswith(("nvidia", "triton", "cuda"))]
