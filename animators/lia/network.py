@@ -4,6 +4,7 @@ Pictures are [0, 1] at the doors and [-1, 1] inside.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -144,10 +145,11 @@ class Decoder(nn.Module):
     def forward(self, latent: Tensor, features: tuple[Tensor, ...]) -> Decoding:
         """Decode z* (B, latent) over features (B, C, r, r), r from 8 pixels up."""
         x = self.start(self.constant.expand(latent.shape[0], -1, -1, -1), latent)
-        raw = picture = None
-        for level, feature in zip(self.levels, features, strict=True):
-            stage, picture = level(x, feature, latent, raw, picture)
-            raw, x = stage.flow.raw, stage.blended
+        first, *levels = zip(self.levels, features, strict=True)
+        level, feature = first
+        stage, picture = level(x, feature, latent, None, None)
+        for level, feature in levels:
+            stage, picture = level(stage.blended, feature, latent, stage.flow.raw, picture)
         return Decoding(picture, stage.flow.grid)
 
 
@@ -180,9 +182,7 @@ class LiaNetwork(nn.Module):
         outputs = motion_dim if dictionary else latent_dim
         widths = [latent_dim] * HEAD_LAYERS + [outputs]
         # Nothing between the layers: the authors' head is one affine map, five layers deep.
-        self.motion_head = nn.Sequential(
-            *(EqualLinear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
-        )
+        self.motion_head = nn.Sequential(*(EqualLinear(a, b) for a, b in pairwise(widths)))
         self.decoder = Decoder(image_size, latent_dim, channel_multiplier)
 
     def encode_source(self, images: Tensor) -> LiaSource:

@@ -34,6 +34,8 @@ class FlowHead(nn.Module):
         latent_dim: size of the latent that modulates.
     """
 
+    kernel: Tensor
+
     def __init__(self, in_channels: int, latent_dim: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(3, in_channels))
@@ -47,11 +49,13 @@ class FlowHead(nn.Module):
         with full_precision(x):
             x, latent = at_least_float32(x), at_least_float32(latent)
             style = self.modulation(latent) * self.scale
-            raw = torch.matmul(self.weight * style[:, None], x.flatten(2)).unflatten(2, x.shape[2:])
+            height, width = x.shape[2:]
+            raw = torch.matmul(self.weight * style[:, None], x.flatten(2))
+            raw = raw.view(-1, 3, height, width)
             raw = raw + self.bias[:, None, None]
             if coarser is not None:
                 raw = raw + upsample(coarser, self.kernel)
-            base = coordinate_grid(*x.shape[2:], like=raw)
+            base = coordinate_grid(height, width, like=raw)
             grid = torch.tanh(raw[:, :2]).permute(0, 2, 3, 1) + base
             return Flow(raw, grid, torch.sigmoid(raw[:, 2:]))
 
@@ -62,6 +66,8 @@ class RgbHead(nn.Module):
     Args:
         in_channels: channels of the warped features.
     """
+
+    kernel: Tensor
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()

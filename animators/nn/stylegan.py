@@ -6,6 +6,7 @@ linear or positively homogeneous, so scale, gain and bias are folded into the co
 """
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -76,7 +77,7 @@ class EqualConv2d(nn.Module):
         """Map (B, C, H, W) to gain * conv(x) + bias."""
         factor = self.scale * gain
         # scale whichever is the smaller tensor
-        weight = self.weight
+        weight: Tensor = self.weight
         if x.numel() < weight.numel():
             x = x * factor
         else:
@@ -93,6 +94,8 @@ class ConvLayer(nn.Module):
         kernel: 1 or 3.
         down: filter and halve the resolution.
     """
+
+    kernel: Tensor
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel: int, down: bool = False
@@ -119,6 +122,8 @@ class ResidualDown(nn.Module):
         in_channels: channels of the input.
         out_channels: channels of the output.
     """
+
+    kernel: Tensor
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -152,9 +157,7 @@ class ResidualTrunk(nn.Module):
             sizes.append(sizes[-1] // 2)
         widths = [channels(size, multiplier) for size in sizes]
         self.stem = ConvLayer(3, widths[0], 1)
-        self.blocks = nn.ModuleList(
-            ResidualDown(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.blocks = nn.ModuleList(ResidualDown(a, b) for a, b in pairwise(widths))
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the maps of images (B, 3, S, S) in [-1, 1], from S down to 4 pixels."""
@@ -177,6 +180,8 @@ class StyledConv(nn.Module):
         latent_dim: size of the latent that modulates.
         up: double the resolution (transposed convolution, then filter).
     """
+
+    kernel: Tensor
 
     def __init__(
         self, in_channels: int, out_channels: int, latent_dim: int, up: bool = False

@@ -1,0 +1,1 @@
+"""Losses that animators share; plain torch."""
