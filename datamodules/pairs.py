@@ -269,8 +269,7 @@ class FramePairs(pl.LightningDataModule):
         assert self.trainer is not None
         dtype = self.trainer.lightning_module.dtype
         dtype = dtype if isinstance(dtype, torch.dtype) else torch.float32
-        training = self.trainer.training and "key" in batch
-        return prepare(batch, dtype, self.augmentation if training else None)
+        return prepare(batch, dtype, self.augmentation if self.trainer.training else None)
 
     # Resume.
 

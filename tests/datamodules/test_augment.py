@@ -187,7 +187,7 @@ def test_names_and_ranges():
     assert named(EVERYTHING) is EVERYTHING
     with pytest.raises(ValueError, match=r"'voxx' is none of none, vox, taichi"):
         named("voxx")
-    with pytest.raises(ValueError, match="hue must be 0 to 0.5"):
+    with pytest.raises(ValueError, match=r"hue must be 0 to 0\.5"):
         Augmentation(hue=0.7)
     with pytest.raises(ValueError, match="reverse"):
         Augmentation(reverse=1.5)

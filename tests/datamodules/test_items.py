@@ -162,7 +162,7 @@ def test_listed_pairs(tmp_path):
     table.write_text("from,to\na,b\n")
     with pytest.raises(ValueError, match="no column source, driving"):
         listed_pairs(toy, table)
-    with pytest.raises(FileNotFoundError, match="none.csv"):
+    with pytest.raises(FileNotFoundError, match=r"none\.csv"):
         listed_pairs(toy, tmp_path / "none.csv")
 
 
