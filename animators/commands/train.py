@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from animators.weights import initialise
+from animators.weights import load_animator
 from jsonargparse import ArgumentError
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -63,6 +63,7 @@ class ZooCli(LightningCLI):
             # an adversary leaves the other player's parameters without gradients
             config.trainer.strategy = "ddp_find_unused_parameters_true"
             config.trainer.sync_batchnorm = torch.cuda.is_available()
+        config.data.init_args.seed = int(config.seed_everything)
         for logger in _as_list(config.trainer.logger):
             logger.init_args.save_dir = config.run_dir
         for callback in _as_list(config.trainer.callbacks):
@@ -76,11 +77,27 @@ class ZooCli(LightningCLI):
         last = folder / "checkpoints" / "last.ckpt"
         resume = _resume_from(last, bool(config.resume), bool(config.overwrite))
         if config.init_from is not None and resume is None:
-            initialise(model, Path(config.init_from))
+            _start_from(model, config.init_from)
         for logger in self.trainer.loggers:
             if isinstance(logger, RunCsv):
                 logger.keep_until(_batches_at(resume))
-        self.trainer.fit(model, ckpt_path=resume, weights_only=True, **kwargs)
+        self.trainer.fit(model, **{**kwargs, "ckpt_path": resume, "weights_only": True})
+
+
+def _start_from(model: AnimatorModule, path: str) -> None:
+    """Take the network's weights from a checkpoint, ours or imported; the average where kept.
+
+    Raises:
+        ValueError: the file is no checkpoint of this animator at these sizes.
+    """
+    other = load_animator(path, device="cpu")
+    if type(other) is not type(model) or other.arguments != model.arguments:
+        theirs = {"class": type(other).__name__, **other.arguments}
+        ours = {"class": type(model).__name__, **model.arguments}
+        differ = [f"{k} {theirs.get(k)} there, {ours.get(k)} here" for k in ours]
+        differ = [d for k, d in zip(ours, differ, strict=True) if theirs.get(k) != ours[k]]
+        raise ValueError(f"cannot start from {path}: {'; '.join(differ)}: make them agree")
+    model.network.load_state_dict(other.network.state_dict())
 
 
 def _resume_from(last: Path, resume: bool, overwrite: bool) -> Path | None:
@@ -143,7 +160,8 @@ def cli(argv: Sequence[str], run: bool = True) -> ZooCli:
 
 def main(argv: Sequence[str]) -> int:
     """Run `fit`, `validate` or `test`; a user's mistake is one line and exit status 2."""
-    warnings.filterwarnings("ignore", message="Experiment logs directory")
+    for message in ("Experiment logs directory", "LightningCLI's args parameter"):
+        warnings.filterwarnings("ignore", message=message)
     try:
         cli(argv)
     except (ArgumentError, ValueError, OSError, FloatingPointError) as error:

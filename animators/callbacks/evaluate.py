@@ -1,0 +1,90 @@
+"""The metric suite on the validation clips, beside copy-source."""
+
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from animators.metrics.suite import ReconstructionSuite
+
+
+class Evaluate(Callback):
+    """Score each validation with the suite that the benchmark tables use.
+
+    Metrics are logged as `val/<name>`, those of copy-source (every frame is the source) as
+    `val/copy_source_<name>`. They live here and not in the module, so that no metric
+    network reaches a checkpoint.
+
+    Args:
+        lpips: score LPIPS too; its network comes from a package (`make weights`).
+
+    Raises:
+        WeightsNotFound: LPIPS is on and its network is nowhere; before training starts.
+    """
+
+    def __init__(self, lpips: bool = True) -> None:
+        self.lpips = lpips
+        self._suites: dict[str, ReconstructionSuite] = {}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Build the suites, which fails here when a network is missing."""
+        if not self._suites:
+            names = ("", "copy_source_")
+            self._suites = {name: ReconstructionSuite(lpips=self.lpips) for name in names}
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start from nothing."""
+        for suite in self._suites.values():
+            suite.reset()
+            suite.to(pl_module.device)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Score one clip, unless it only fills up a round of several processes."""
+        if not bool(batch["counts"].all()):
+            return
+        video = batch["video"][0]
+        source, target = video[0], video[1:]
+        copied = source[None].expand_as(target)
+        self._suites[""].update(outputs[0, 1:], target, source)
+        self._suites["copy_source_"].update(copied, target, source)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log every metric of both, under every logger."""
+        rows = {
+            f"val/{prefix}{name}": float(value)
+            for prefix, suite in self._suites.items()
+            for name, value in suite.compute().items()
+        }
+        if trainer.sanity_checking:
+            return
+        pl_module.log_dict(rows, logger=False)
+        pl_module.write(rows)
+
+    # `test` scores as validation does.
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start from nothing."""
+        self.on_validation_epoch_start(trainer, pl_module)
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Score one clip."""
+        self.on_validation_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log every metric."""
+        self.on_validation_epoch_end(trainer, pl_module)

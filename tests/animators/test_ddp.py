@@ -1,0 +1,42 @@
+"""Two gloo processes against one with the doubled batch, in double precision."""
+
+import socket
+
+import pytest
+import torch
+
+from tests.animators import ddp_worker
+
+CASES = ["plain", "adversary", "r1", "fault"]
+
+
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ddp")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    torch.multiprocessing.spawn(ddp_worker.run, (port, CASES, folder), nprocs=2)
+    return torch.load(folder / "two.pt", weights_only=True)
+
+
+def largest_difference(ours, reference):
+    """Largest difference over all tensors, relative to each tensor's largest entry."""
+    assert ours.keys() == reference.keys()
+    return max(
+        ((ours[n] - reference[n]).abs().max() / reference[n].abs().max().clamp_min(1e-12)).item()
+        for n in reference
+    )
+
+
+@pytest.mark.parametrize("case", ["plain", "adversary", "r1"])
+def test_two_processes_equal_one(case, two_processes, tmp_path):
+    one = ddp_worker.train(case, 1, tmp_path)
+    assert all(g.dtype == torch.float64 for g in one["gradients"].values())
+    assert largest_difference(two_processes[case]["gradients"], one["gradients"]) < 1e-9
+    assert largest_difference(two_processes[case]["parameters"], one["parameters"]) < 1e-8
+
+
+def test_a_rank_left_out_is_noticed(two_processes, tmp_path):
+    one = ddp_worker.train("adversary", 1, tmp_path)
+    assert largest_difference(two_processes["fault"]["gradients"], one["gradients"]) > 1e-3
