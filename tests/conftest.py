@@ -9,6 +9,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("WANDB_MODE", "offline")
+# Lightning's own calls of its parser, once for each process
+os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 # A test that would download fails and says what is missing.
 os.environ["ANIMATORS_OFFLINE"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
