@@ -16,7 +16,7 @@ from animators.animator import Animator, Mode
 
 def take_first(motion: Any, batch: int) -> Any:
     """Keep the first frame of each clip of a motion whose first axis is batch x frames."""
-    return _map(motion, lambda x: x.unflatten(0, (batch, -1))[:, 0])
+    return _map(motion, lambda x: torch.unflatten(x, 0, (batch, -1))[:, 0])
 
 
 def repeat_frames(state: Any, frames: int) -> Any:
@@ -108,9 +108,8 @@ def stream(
         if relative and origin is None:
             origin = take_first(motion, batch)
         against = repeat_frames(origin, count) if relative else None
-        yield model.render(here, model.transfer(here, motion, against, mode)).unflatten(
-            0, (batch, count)
-        )
+        drawn = model.render(here, model.transfer(here, motion, against, mode))
+        yield drawn.reshape(batch, count, *drawn.shape[1:])
 
 
 @torch.no_grad()
@@ -132,7 +131,7 @@ def best_frame(model: Animator[Any, Any], source: Tensor, frames: Iterable[Tenso
     distances = [
         model.motion_distance(
             repeat_frames(state, chunk.shape[1]), model.encode_motion(chunk.flatten(0, 1))
-        ).unflatten(0, (source.shape[0], -1))
+        ).reshape(source.shape[0], -1)
         for chunk in frames
     ]
     if not distances:
@@ -179,7 +178,7 @@ def animate(
     frame = None
     if mode is not Mode.ABSOLUTE and reference != "first":
         frame = _reference(model, source, driving, reference, chunk)
-    pieces = stream(model, source, driving.split(chunk, dim=1), mode=mode, reference=frame)
+    pieces = stream(model, source, torch.split(driving, chunk, dim=1), mode=mode, reference=frame)
     return torch.cat([piece.clamp(0, 1).to(home) for piece in pieces], dim=1)
 
 
@@ -206,7 +205,7 @@ def reconstruct(
     source = video[:, 0]
     if references is not None and references.shape[1]:
         source = torch.cat([source[:, None], _to_model(model, references)], dim=1)
-    pieces = stream(model, source, video.split(chunk, dim=1), mode=Mode.ABSOLUTE, pair=True)
+    pieces = stream(model, source, torch.split(video, chunk, dim=1), mode=Mode.ABSOLUTE, pair=True)
     return torch.cat([piece.clamp(0, 1) for piece in pieces], dim=1)
 
 
@@ -223,7 +222,7 @@ def _reference(
 ) -> Tensor:
     count = clip.shape[1]
     if reference == "best":
-        best = best_frame(model, source, clip.split(chunk, dim=1))
+        best = best_frame(model, source, torch.split(clip, chunk, dim=1))
         return clip[torch.arange(clip.shape[0], device=clip.device), best]
     if not isinstance(reference, int) or not 0 <= reference < count:
         raise ValueError(

@@ -209,7 +209,7 @@ class AnimatorModule(LightningModule):
         rows["train/total"] = total.detach()
         finite = torch.stack([v.isfinite().all() for v in rows.values()]).all()
         self._finite = finite if self._finite is None else self._finite & finite
-        if self.batches_seen % self.trainer.log_every_n_steps == 0:
+        if self.batches_seen % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.check_finite()
             rate = self._schedules()[0].get_last_lr()[0]
             self.write({**{k: float(v) for k, v in rows.items()}, "train/learning_rate": rate})

@@ -2,12 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.loops.fetchers import _DataFetcher
+
+from animators.module import AnimatorModule
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -73,13 +76,14 @@ class Checkpoints(Checkpoint):
         batch_idx: int,
     ) -> None:
         """Save `last.ckpt` every so many optimiser steps."""
-        steps = pl_module.optimizer_steps
+        module = cast(AnimatorModule, pl_module)
+        steps = module.optimizer_steps
         due = steps % self.every_n_steps == 0 and steps != self._saved and steps > 0
-        if due and self._window_closed(trainer, pl_module, batch_idx):
+        if due and self._window_closed(trainer, module, batch_idx):
             # a validation that is due now must be repeated after a kill: it saves when done
             loop = trainer.fit_loop.epoch_loop
-            if not loop._should_check_val_fx(trainer.fit_loop._data_fetcher):
-                self._save(trainer, pl_module, "last.ckpt")
+            if not loop._should_check_val_fx(cast(_DataFetcher, trainer.fit_loop._data_fetcher)):
+                self._save(trainer, module, "last.ckpt")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save `best.ckpt` when the metric has improved, and `last.ckpt` beside it."""
@@ -93,27 +97,28 @@ class Checkpoints(Checkpoint):
         improved = self.best is None or score < self.best
         if improved:
             self.best = score
+        module = cast(AnimatorModule, pl_module)
         at = trainer.fit_loop.epoch_loop.batch_progress.current.ready - 1
-        closed = self._window_closed(trainer, pl_module, at)
+        closed = self._window_closed(trainer, module, at)
         if improved:
-            self._save(trainer, pl_module, "best.ckpt")
+            self._save(trainer, module, "best.ckpt")
         if closed:
-            self._save(trainer, pl_module, "last.ckpt")
+            self._save(trainer, module, "last.ckpt")
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save `last.ckpt`."""
-        self._save(trainer, pl_module, "last.ckpt")
+        self._save(trainer, cast(AnimatorModule, pl_module), "last.ckpt")
 
-    def _window_closed(self, trainer: Trainer, pl_module: LightningModule, batch: int) -> bool:
-        accumulate = pl_module.training_settings.accumulate
-        return (batch + 1) % accumulate == 0 or batch + 1 == trainer.num_training_batches
+    def _window_closed(self, trainer: Trainer, module: AnimatorModule, batch: int) -> bool:
+        accumulate = module.training_settings.accumulate
+        return (batch + 1) % accumulate == 0 or batch + 1 == int(trainer.num_training_batches)
 
-    def _save(self, trainer: Trainer, pl_module: LightningModule, name: str) -> None:
-        pl_module.check_finite()
+    def _save(self, trainer: Trainer, module: AnimatorModule, name: str) -> None:
+        module.check_finite()
         for logger in trainer.loggers:
             logger.save()
         if name == "last.ckpt":
-            self._saved = pl_module.optimizer_steps
+            self._saved = module.optimizer_steps
         trainer.save_checkpoint(self.folder(trainer) / name)
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """The metric suite on the validation clips, beside copy-source."""
 
-from typing import Any
+from typing import Any, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from animators.metrics.suite import ReconstructionSuite
+from animators.module import AnimatorModule
 
 
 class Evaluate(Callback):
@@ -65,7 +66,7 @@ class Evaluate(Callback):
         if trainer.sanity_checking:
             return
         pl_module.log_dict(rows, logger=False)
-        pl_module.write(rows)
+        cast(AnimatorModule, pl_module).write(rows)
 
     # `test` scores as validation does.
 

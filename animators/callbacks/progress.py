@@ -2,10 +2,12 @@
 
 import time
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
+
+from animators.module import AnimatorModule
 
 
 class Progress(TQDMProgressBar):
@@ -21,7 +23,7 @@ class Progress(TQDMProgressBar):
         """Start the clock where this process starts, which may be in the middle of a run."""
         super().on_train_start(trainer, pl_module)
         self._began, self._batches = time.monotonic(), self._done(trainer)
-        self._pairs = pl_module.pairs_seen
+        self._pairs = cast(AnimatorModule, pl_module).pairs_seen
 
     def get_metrics(
         self, trainer: Trainer, pl_module: LightningModule
@@ -32,7 +34,8 @@ class Progress(TQDMProgressBar):
         seconds = time.monotonic() - self._began
         batches = self._done(trainer) - self._batches
         if trainer.training and batches > 0:
-            metrics["pairs/s"] = f"{(pl_module.pairs_seen - self._pairs) / seconds:.1f}"
+            pairs = cast(AnimatorModule, pl_module).pairs_seen - self._pairs
+            metrics["pairs/s"] = f"{pairs / seconds:.1f}"
             total = self._total(trainer)
             if total is not None:
                 left = (total - self._done(trainer)) * seconds / batches

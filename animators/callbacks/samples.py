@@ -1,7 +1,7 @@
 """Pictures of the validation clips, on disk and in every logger that takes pictures."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from animators.callbacks.csv import RunCsv
 from animators.callbacks.curves import draw_curves
+from animators.module import AnimatorModule
 
 
 class SampleClips(Callback):
@@ -50,17 +51,18 @@ class SampleClips(Callback):
         """Write the strips and the curves."""
         if not trainer.is_global_zero or trainer.sanity_checking or not self._strips:
             return
+        batches = cast(AnimatorModule, pl_module).batches_seen
         folder = Path(trainer.default_root_dir) / "samples"
         folder.mkdir(parents=True, exist_ok=True)
         width = min(s.shape[2] for s in self._strips)
         picture = torch.cat([s[:, :, :width] for s in self._strips], dim=1)
         array = picture.permute(1, 2, 0).numpy()
-        Image.fromarray(array).save(folder / f"batch-{pl_module.batches_seen:07d}.png")
+        Image.fromarray(array).save(folder / f"batch-{batches:07d}.png")
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image("val/clips", picture, pl_module.batches_seen)
+                logger.experiment.add_image("val/clips", picture, batches)
             elif isinstance(logger, WandbLogger):
-                logger.log_image("val/clips", [array], step=pl_module.batches_seen)
+                logger.log_image("val/clips", [array], step=batches)
             elif isinstance(logger, RunCsv):
                 logger.save()
                 draw_curves(Path(logger.log_dir) / "metrics.csv", folder.parent / "curves.png")

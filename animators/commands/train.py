@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from animators.weights import load_animator
 from jsonargparse import ArgumentError
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from animators.callbacks.csv import RunCsv
 from animators.module import AnimatorModule
+from animators.weights import load_animator
 
 COMMANDS = {"fit", "validate", "test"}
 
@@ -66,6 +67,13 @@ class ZooCli(LightningCLI):
         config.data.init_args.seed = int(config.seed_everything)
         for logger in _as_list(config.trainer.logger):
             logger.init_args.save_dir = config.run_dir
+        if config.trainer.enable_progress_bar is False:
+            kept = [
+                c
+                for c in _as_list(config.trainer.callbacks)
+                if not c.class_path.endswith(".Progress")
+            ]
+            config.trainer.callbacks = kept
         for callback in _as_list(config.trainer.callbacks):
             if callback.class_path.endswith(".SeedEachBatch"):
                 callback.init_args.seed = int(config.seed_everything)
@@ -164,7 +172,13 @@ def main(argv: Sequence[str]) -> int:
         warnings.filterwarnings("ignore", message=message)
     try:
         cli(argv)
-    except (ArgumentError, ValueError, OSError, FloatingPointError) as error:
+    except (
+        ArgumentError,
+        MisconfigurationException,
+        ValueError,
+        OSError,
+        FloatingPointError,
+    ) as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return 2
     return 0

@@ -196,7 +196,7 @@ class Lia(AnimatorModule):
         if self.perceptual is not None and not self._held:
             loss = PerceptualLoss(net=self.perceptual, scales=self.perceptual_scales)
             # in a tuple: a frozen network must reach neither checkpoints nor averages
-            self._held = (loss.to(self.device, self.dtype),)
+            self._held = (loss.to(self.device, self.network.decoder.constant.dtype),)
 
     def training_losses(self, batch: "PairBatch") -> Step:
         """Absolute mode on two frames of a clip (eq. 7-9)."""

@@ -42,6 +42,7 @@ class ReconstructionSuite(Metric):
 
     full_state_update = False
     is_differentiable = False
+    higher_is_better = None  # each metric its own: HIGHER_IS_BETTER
     total: Tensor
     count: Tensor
 

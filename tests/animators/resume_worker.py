@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 import torch
@@ -69,7 +70,9 @@ def arguments(folder: Path, workers: int, accumulate: int, ema: bool) -> list[st
         f"--run_dir={folder}",
         "--model=tests.animators.resume_worker.DropoutLia",
         f"--model.init_args.training.accumulate={accumulate}",
-        "--data.init_args.toy={train_clips: 20, test_clips: 2, test_identities: 2, frames: 6}",
+        "--data.init_args.toy={train_clips: 20, identities: 4, test_clips: 2, "
+        "test_identities: 2, frames: 6}",
+        "--data.init_args.repeats=1",
         "--data.init_args.batch_size=2",
         "--data.init_args.augment=ted",
         "--data.init_args.frames=3",
@@ -79,8 +82,8 @@ def arguments(folder: Path, workers: int, accumulate: int, ema: bool) -> list[st
         "--trainer.log_every_n_steps=1",
         "--trainer.enable_progress_bar=false",
         "--trainer.enable_model_summary=false",
-        "--trainer.callbacks+=tests.animators.resume_worker.KillAt",
         *averages,
+        "--trainer.callbacks+=tests.animators.resume_worker.KillAt",
     ]
 
 
@@ -97,6 +100,8 @@ def run(argv: list[str], place: str = "", visit: int = 0, resume: bool = False) 
                 "--resume=true" if resume else "",
             ]
             code = main([*argv, *(e for e in extra if e)])
+        except BaseException:
+            traceback.print_exc()
         finally:
             sys.stderr.flush()
             os._exit(code)
