@@ -75,6 +75,8 @@ class ImageAdversary(nn.Module):
         ValueError: a negative weight, or an interval below 1.
     """
 
+    batches: Tensor
+
     def __init__(
         self, discriminator: nn.Module, r1_weight: float = 0.0, r1_every: int = 16
     ) -> None:

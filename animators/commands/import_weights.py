@@ -1,0 +1,57 @@
+"""`python -m animators import`: the authors' checkpoint in, one of ours out."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command's options."""
+    options = argparse.ArgumentParser(
+        prog="python -m animators import",
+        description="Turn a published checkpoint into one that every command here opens.",
+        allow_abbrev=False,
+    )
+    options.add_argument("--model", required=True, help="name of the animator, such as lia")
+    options.add_argument("--config", help="published configuration, such as vox-256 (default: vox)")
+    options.add_argument("--input", required=True, type=Path, help="the authors' file")
+    options.add_argument("--output", required=True, type=Path, help="the checkpoint to write")
+    return options
+
+
+def main(argv: Sequence[str]) -> int:
+    """Import one file.
+
+    Args:
+        argv: the options.
+
+    Returns:
+        0, or 2 after one line on stderr about what the user has to change.
+    """
+    try:
+        options = parser().parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    # after the options, so that --help does not wait for torch
+    from animators.official import import_official
+    from animators.weights import save_animator
+
+    try:
+        _check_output(options.input, options.output)
+        module = import_official(options.model, options.input, options.config)
+        save_animator(module, options.output)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    size = module.image_size
+    count = sum(parameter.numel() for parameter in module.network.parameters())
+    print(f"{options.output}: {options.model}, {size}x{size} pixels, {count:,} parameters")
+    return 0
+
+
+def _check_output(source: Path, target: Path) -> None:
+    if target.is_dir():
+        raise ValueError(f"output {target} is a folder: give a file name, such as lia-vox.ckpt")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise ValueError(f"output {target} is the input itself: give another name")
