@@ -1,0 +1,1 @@
+"""The commands, one file each, imported when `python -m animators` is asked for them."""
