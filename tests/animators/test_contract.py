@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from animators.weights import save_animator
 
 from animators import load_animator
 from animators.animator import Editable, Mode
 from animators.inference import repeat_frames
+from animators.weights import save_animator
 
 TINY = sorted(Path(__file__).parents[1].glob("tiny/*.yaml"))
 
