@@ -1,0 +1,115 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torchvision.models import vgg16, vgg19
+
+from animators.losses.perceptual import PerceptualLoss, VggFeatures, most_scales
+from animators.nn.resample import shrink
+
+TAPS = {"vgg16": (1, 6, 11, 18, 25), "vgg19": (1, 6, 11, 20, 29)}
+"""relu1_1 to relu5_1 in torchvision's `features`."""
+
+
+@pytest.fixture(scope="module")
+def trunks():
+    torch.manual_seed(0)
+    return {"vgg16": vgg16(weights=None).features, "vgg19": vgg19(weights=None).features}
+
+
+@pytest.fixture
+def loss(trunks):
+    return PerceptualLoss("vgg16", scales=2, state=trunks["vgg16"].state_dict())
+
+
+def peers_features(trunk, images, taps):
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+    std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    x, found = (images - mean) / std, []
+    for index, layer in enumerate(trunk[: taps[-1] + 1]):
+        x = layer(x)
+        if index in taps:
+            found.append(x.clone())  # torchvision's ReLUs work in place
+    return found
+
+
+@pytest.mark.parametrize("net", ["vgg16", "vgg19"])
+def test_features_are_torchvisions(trunks, net):
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        found = VggFeatures(net, trunks[net].state_dict())(images)
+        expected = peers_features(trunks[net], images, TAPS[net])
+    assert [f.shape[1:] for f in found] == [
+        (64, 32, 32),
+        (128, 16, 16),
+        (256, 8, 8),
+        (512, 4, 4),
+        (512, 2, 2),
+    ]
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_the_sum_over_layers_and_scales(loss, trunks):
+    a, b = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    expected = 0.0
+    for factor in (1, 2):
+        small = [(shrink(x * 2 - 1, factor).clamp(-1, 1) + 1) / 2 for x in (a, b)]
+        pairs = [peers_features(trunks["vgg16"], x, TAPS["vgg16"]) for x in small]
+        expected += sum(F.l1_loss(x, y) for x, y in zip(*pairs, strict=True))
+    torch.testing.assert_close(loss(a, b), expected.detach())
+
+
+def test_equal_pictures_cost_nothing_and_values_outside_are_clamped(loss):
+    a = torch.rand(1, 3, 32, 32)
+    assert loss(a, a) == 0
+    white = torch.ones(1, 3, 32, 32)
+    loss.scales = 1  # smaller scales are blurred over the border first
+    assert loss(white * 1.5, white) == 0
+    assert loss(white * 0.5, white) > 0
+
+
+def test_gradient_flows_into_the_prediction_only(loss):
+    prediction = torch.rand(1, 3, 32, 32, requires_grad=True)
+    target = torch.rand(1, 3, 32, 32, requires_grad=True)
+    loss(prediction, target).backward()
+    assert prediction.grad.abs().sum() > 0
+    assert target.grad is None
+    assert all(p.grad is None for p in loss.parameters())
+
+
+def test_it_is_frozen_and_stays_in_eval_mode(loss):
+    loss.train()
+    assert not loss.vgg.training
+    assert not any(p.requires_grad for p in loss.parameters())
+
+
+@pytest.mark.parametrize(
+    ("size", "scales"), [(15, 0), (16, 1), (32, 2), (64, 3), (128, 4), (256, 5)]
+)
+def test_scales_that_a_size_allows(loss, size, scales):
+    assert most_scales(size) == scales
+    picture = torch.rand(1, 3, size, size)
+    if size <= 32:
+        loss.scales = scales + 1
+        with pytest.raises(ValueError, match=f"{size}x{size} pixels allow {scales} perceptual"):
+            loss(picture, picture)
+
+
+def test_other_weights_are_refused(trunks):
+    with pytest.raises(ValueError, match=r"no vgg19 weights.*features\.16\."):
+        PerceptualLoss("vgg19", state=trunks["vgg16"].state_dict())
+    with pytest.raises(ValueError, match="vgg16"):
+        PerceptualLoss("resnet", state={})
+
+
+def test_real_weights_rank_changes_as_an_eye_would(package_weights):
+    package_weights("vgg16_trunk")
+    loss = PerceptualLoss("vgg16", scales=3)
+    torch.manual_seed(0)
+    coarse = torch.rand(1, 3, 8, 8)
+    picture = F.interpolate(coarse, (64, 64), mode="bicubic").clamp(0, 1)
+    shifted = picture.roll(1, dims=3)
+    other = F.interpolate(torch.rand(1, 3, 8, 8), (64, 64), mode="bicubic").clamp(0, 1)
+    assert (
+        0 < loss(shifted, picture) < loss(picture.roll(4, dims=3), picture) < loss(other, picture)
+    )
