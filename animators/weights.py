@@ -14,6 +14,9 @@ from torch import Tensor
 
 from animators.module import CHECKPOINT_FORMAT, AnimatorModule
 
+# How torch's restricted unpickler names what it refuses to touch.
+_CODE = re.compile(r"(?:nsupported (?:global: )?(?:GLOBAL|class)|unrecognized function) ([\w.]+)")
+
 NETWORK = "network."
 """What the generator side's entries begin with in a state dict of ours."""
 
@@ -229,13 +232,14 @@ def read_checkpoint(path: Path, allowed: tuple[type, ...] = ()) -> dict[str, Any
 
 def _unreadable(path: Path, error: Exception) -> str:
     text = str(error).strip()
-    if code := re.search(r"Unsupported (?:global|class)\W+(?:GLOBAL )?([\w.]+)", text):
+    if code := _CODE.search(text):
         return (
             f"{path} holds code ({code[1]}), not only tensors; nothing of it was run. Use a file "
             "of plain tensors from a source that you trust"
         )
-    reason = text.splitlines()[0][:120] if text else type(error).__name__
+    # torch's own text advises to switch the protection off
+    reason = "not a file of tensors" if "weights_only" in text else text.partition("\n")[0][:120]
     return (
-        f"{path} cannot be read as a checkpoint: it is damaged or of another kind ({reason}); copy "
-        "or download it again"
+        f"{path} cannot be read as a checkpoint: it is damaged or of another kind "
+        f"({reason or type(error).__name__}); copy or download it again"
     )

@@ -111,3 +111,12 @@ def test_full_precision_under_autocast():
 def test_more_directions_than_dimensions_are_refused():
     with pytest.raises(ValueError, match="1 to latent_dim"):
         MotionDictionary(8, 9)
+
+
+@pytest.mark.gpu
+def test_the_signs_are_the_same_on_a_gpu():
+    # published weights need Householder's signs wherever they run
+    weight = torch.randn(512, 20)
+    torch.testing.assert_close(
+        orthonormal(weight.cuda()).cpu(), orthonormal(weight), atol=1e-5, rtol=0
+    )
