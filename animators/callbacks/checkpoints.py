@@ -119,7 +119,7 @@ class Checkpoints(Checkpoint):
             logger.save()
         if name == "last.ckpt":
             self._saved = module.optimizer_steps
-        trainer.save_checkpoint(self.folder(trainer) / name)
+        trainer.save_checkpoint(self.folder(trainer) / name, weights_only=False)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best score, for resuming."""

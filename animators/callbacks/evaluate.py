@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from animators.metrics.suite import ReconstructionSuite
+from animators.metrics import Protocol, ReconstructionSuite, copy_source
 from animators.module import AnimatorModule
 
 
@@ -29,14 +29,19 @@ class Evaluate(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Build the suites, which fails here when a network is missing."""
         if not self._suites:
-            names = ("", "copy_source_")
-            self._suites = {name: ReconstructionSuite(lpips=self.lpips) for name in names}
+            data: Any = trainer.datamodule  # type: ignore[attr-defined]
+            protocol = Protocol(
+                image_size=data.image_size, frames=data.frames, references=data.references
+            )
+            for name in ("", "copy_source_"):
+                self._suites[name] = ReconstructionSuite(protocol, lpips=self.lpips)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start from nothing."""
         for suite in self._suites.values():
             suite.reset()
-            suite.to(pl_module.device)
+            if pl_module.device.type != "mps":  # which has no float64 to add up in
+                suite.to(pl_module.device)
 
     def on_validation_batch_end(
         self,
@@ -50,18 +55,16 @@ class Evaluate(Callback):
         """Score one clip, unless it only fills up a round of several processes."""
         if not bool(batch["counts"].all()):
             return
-        video = batch["video"][0]
-        source, target = video[0], video[1:]
-        copied = source[None].expand_as(target)
-        self._suites[""].update(outputs[0, 1:], target, source)
-        self._suites["copy_source_"].update(copied, target, source)
+        video = batch["video"].float()
+        self._suites[""].update_clip(outputs.float(), video)
+        self._suites["copy_source_"].update_clip(copy_source(video), video)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log every metric of both, under every logger."""
         rows = {
-            f"val/{prefix}{name}": float(value)
+            f"val/{prefix}{name}": value
             for prefix, suite in self._suites.items()
-            for name, value in suite.compute().items()
+            for name, value in suite.summary().items()
         }
         if trainer.sanity_checking:
             return

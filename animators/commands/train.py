@@ -1,5 +1,7 @@
 """fit, validate and test: one LightningCLI over model, data, trainer and logger YAMLs."""
 
+import logging
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -17,6 +19,13 @@ from animators.module import AnimatorModule
 from animators.weights import load_animator
 
 COMMANDS = {"fit", "validate", "test"}
+USER_ERRORS = (
+    ArgumentError,
+    MisconfigurationException,
+    ValueError,
+    OSError,
+    FloatingPointError,
+)
 
 
 class SaveConfig(SaveConfigCallback):
@@ -166,22 +175,42 @@ def cli(argv: Sequence[str], run: bool = True) -> ZooCli:
     )
 
 
+def brief(error: Exception) -> str:
+    """Say in one line what is wrong, out of the parser's nested report of every alternative."""
+    text = " ".join(str(error).split())
+    if "Does not validate" not in text:
+        return text
+    noise = ("Expected a <class 'NoneType'>", "Does not validate", "Expected a path but")
+    parts = [part.split(" Given value")[0] for part in text.split(" - ")[1:]]
+    found = "; ".join(dict.fromkeys(p for p in parts if not p.startswith(noise)))
+    given = re.search(r"Given value: (\S{1,40})$", text)
+    if found.startswith("Expected") and given is not None:
+        found += f", got {given[1]}"
+    key = re.match(r'Parser key "([^"]+)"', text)
+    unknown = re.search(r"Option '([^']+)' is not accepted", found)
+    if unknown is not None:
+        found += f": correct the name; --{key[1] if key else 'model'}.help CLASS lists them"
+    return f"{key[1]}: {found}" if key else found
+
+
+def _quiet() -> None:
+    """Keep other people's notices from the user, who can do nothing about them."""
+    messages = ("Experiment logs directory", "LightningCLI's args", ".*isinstance.treespec")
+    for message in messages:
+        warnings.filterwarnings("ignore", message=message)
+    tips = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    tips.addFilter(lambda record: "Tip:" not in record.getMessage())
+
+
 def main(argv: Sequence[str]) -> int:
     """Run `fit`, `validate` or `test`; a user's mistake is one line and exit status 2."""
-    for message in ("Experiment logs directory", "LightningCLI's args parameter"):
-        warnings.filterwarnings("ignore", message=message)
+    _quiet()
     try:
         cli(argv)
-    except (
-        ArgumentError,
-        MisconfigurationException,
-        ValueError,
-        OSError,
-        FloatingPointError,
-    ) as error:
-        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+    except USER_ERRORS as error:
+        sys.stderr.write(f"error: {brief(error)}\n")
         return 2
     return 0
 
 
-__all__ = ["COMMANDS", "ZooCli", "cli", "main"]
+__all__ = ["COMMANDS", "ZooCli", "brief", "cli", "main"]
