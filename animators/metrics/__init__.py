@@ -1,7 +1,32 @@
-"""Metrics: pure functions of frames, and the suite that both validation and benchmarks run."""
+"""Image metrics on tensors; validation and the benchmarks call the same suite."""
 
-from animators.metrics.lpips import Lpips
-from animators.metrics.protocol import Protocol
-from animators.metrics.suite import HIGHER_IS_BETTER, ReconstructionSuite
+from animators.metrics.average import (
+    L1,
+    FrameAverage,
+    MovingL1,
+    MovingPixelL1,
+    MultiScaleSsim,
+    Psnr,
+    Ssim,
+)
+from animators.metrics.lpips import Lpips, build_lpips
+from animators.metrics.protocol import Averaging, Protocol, Scored
+from animators.metrics.suite import ReconstructionSuite, copy_source, evaluate_clips
 
-__all__ = ["HIGHER_IS_BETTER", "Lpips", "Protocol", "ReconstructionSuite"]
+__all__ = [
+    "L1",
+    "Averaging",
+    "FrameAverage",
+    "Lpips",
+    "MovingL1",
+    "MovingPixelL1",
+    "MultiScaleSsim",
+    "Protocol",
+    "Psnr",
+    "ReconstructionSuite",
+    "Scored",
+    "Ssim",
+    "build_lpips",
+    "copy_source",
+    "evaluate_clips",
+]

