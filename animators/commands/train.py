@@ -16,7 +16,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 
 from animators.callbacks.csv import RunCsv
 from animators.module import AnimatorModule
-from animators.weights import load_animator
+from animators.weights import load_animator, read_checkpoint
 
 COMMANDS = {"fit", "validate", "test"}
 USER_ERRORS = (
@@ -149,7 +149,11 @@ def _batches_at(checkpoint: Path | None) -> int:
     """Batches seen at a checkpoint; -1 for a fresh start, which keeps no row."""
     if checkpoint is None:
         return -1
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    state = read_checkpoint(checkpoint)
+    if "training" not in state:
+        raise ValueError(
+            f"{checkpoint} holds no training state: start a new run from it with INIT="
+        )
     return int(state["training"]["batches_seen"])
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from animators.animator import Direction, Mode, Step
 from animators.lia.network import LiaMotion, LiaNetwork, LiaSource
 from animators.losses.adversarial import ImageAdversary
-from animators.losses.perceptual import PerceptualLoss
+from animators.losses.perceptual import PerceptualLoss, most_scales
 from animators.module import AnimatorModule
 from animators.nn.discriminators import StyleGan2Discriminator
 from animators.training import Training
@@ -82,6 +82,12 @@ class Lia(AnimatorModule):
             raise ValueError(
                 f"loss_weights {sorted(loss_weights)} do not match the losses that are on, "
                 f"{sorted(wanted)}: give every loss a weight, and no other"
+            )
+        most = most_scales(image_size)
+        if perceptual and perceptual_scales > most:
+            raise ValueError(
+                f"perceptual_scales is {perceptual_scales}, pictures of {image_size} pixels allow "
+                f"{most}: set it to {most} or less"
             )
         adversary = None
         if adversarial:

@@ -1,0 +1,173 @@
+"""What a user can get wrong in training: one line that names it, exit status 2, nothing lost."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from animators.commands.train import device_count, main
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    """A run that would take two batches."""
+    configs = [
+        "zoo_configs/trainer/debug.yaml",
+        "zoo_configs/logger/csv.yaml",
+        "zoo_configs/data/toy.yaml",
+        "tests/tiny/lia.yaml",
+    ]
+    options = [x for config in configs for x in ("--config", str(ROOT / config))]
+    return [
+        "fit",
+        *options,
+        f"--run_dir={tmp_path / 'run'}",
+        "--data.init_args.toy={train_clips: 4, identities: 2, test_clips: 1, test_identities: 1, "
+        "frames: 3}",
+        "--data.init_args.batch_size=2",
+        "--trainer.enable_progress_bar=false",
+        "--trainer.enable_model_summary=false",
+    ]
+
+
+def one_line(capsys):
+    lines = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error: ")]
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (["--model.init_args.motion_dimm=4"], ["motion_dimm", "correct the name"]),
+        (["--data.init_args.sizes=4"], ["'sizes'", "correct the name"]),
+        (["--trainer.epochs=4"], ["--trainer.epochs"]),
+        (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
+        (["--model=animators.lia.Lio"], ["animators.lia.Lio"]),
+        (["--data.init_args.image_size=63"], ["image_size must be one of", "63"]),
+        (["--trainer.max_epochs=many"], ["trainer.max_epochs", "many"]),
+        (["--init_from=nowhere.ckpt"], ["nowhere.ckpt", "does not exist"]),
+        (["--model.init_args.loss_weights={l1: 1}"], ["['l1']", "reconstruction"]),
+        (["--model.init_args.training.accumulate=0"], ["accumulate must be at least 1"]),
+        (["--data.init_args.augment=vax"], ["vax"]),
+        (["--data.init_args.batch_size=99"], ["does not fill one batch", "repeats"]),
+        (
+            [
+                "--model.init_args.perceptual=vgg16",
+                "--model.init_args.loss_weights.perceptual=1",
+            ],
+            ["perceptual_scales", "64", "3"],
+        ),
+    ],
+)
+def test_a_mistake_is_one_line(extra, said, arguments, capsys, tmp_path):
+    assert main([*arguments, *extra]) == 2
+    line = one_line(capsys)
+    assert all(word in line for word in said), line
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+@pytest.mark.parametrize("text", ["model: [1, 2\n", "model: 3\n", "modell: {a: 1}\n"])
+def test_a_yaml_that_is_none_of_ours(text, arguments, capsys, tmp_path):
+    (tmp_path / "bad.yaml").write_text(text)
+    assert main([*arguments, "--config", str(tmp_path / "bad.yaml")]) == 2
+    assert one_line(capsys)
+
+
+def test_a_missing_set_is_said_before_training(arguments, capsys, tmp_path):
+    extra = ["--data.init_args.toy=null", f"--data.init_args.root={tmp_path}/faces"]
+    assert main([*arguments, *extra]) == 2
+    line = one_line(capsys)
+    assert "faces" in line
+    assert "DATA_ROOT" in line
+
+
+@pytest.fixture
+def trained(arguments, tmp_path):
+    assert main(arguments) == 0
+    return tmp_path / "run"
+
+
+def test_a_run_leaves_what_the_contract_says(trained):
+    names = {p.relative_to(trained).as_posix() for p in trained.rglob("*") if p.is_file()}
+    assert {
+        "config.yaml",
+        "metrics.csv",
+        "curves.png",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        "samples/batch-0000002.png",
+    } == names
+    header = (trained / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert {"step", "pairs_seen", "train/total", "val/l1", "val/copy_source_l1"} <= set(header)
+
+
+def test_its_config_is_a_config(trained, arguments, tmp_path):
+    again = tmp_path / "again"
+    assert main(["fit", "--config", str(trained / "config.yaml"), f"--run_dir={again}"]) == 0
+    ours, theirs = (
+        torch.load(p / "checkpoints/last.ckpt", weights_only=True) for p in (trained, again)
+    )
+    for name, value in theirs["state_dict"].items():
+        assert torch.equal(value, ours["state_dict"][name])
+
+
+def test_a_run_is_not_overwritten_by_accident(trained, arguments, capsys):
+    before = (trained / "checkpoints/last.ckpt").read_bytes()
+    assert main(arguments) == 2
+    assert "already holds a run" in one_line(capsys)
+    assert (trained / "checkpoints/last.ckpt").read_bytes() == before
+    assert main([*arguments, "--overwrite=true"]) == 0
+
+
+def test_resuming_a_damaged_checkpoint_keeps_it(trained, arguments, capsys):
+    last = trained / "checkpoints/last.ckpt"
+    last.write_bytes(last.read_bytes()[:1000])
+    assert main([*arguments, "--resume=true"]) == 2
+    assert str(last) in one_line(capsys)
+    assert last.stat().st_size == 1000
+
+
+def test_fine_tuning_starts_from_the_weights_given(trained, arguments, tmp_path):
+    """With a rate of almost nothing, the weights stay where they started."""
+    start = torch.load(trained / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
+    extra = [
+        f"--run_dir={tmp_path / 'tuned'}",
+        f"--init_from={trained / 'checkpoints/best.ckpt'}",
+        "--model.init_args.training.learning_rate=1e-12",
+        "--seed_everything=5",
+    ]
+    assert main([*arguments, *extra]) == 0
+    tuned = torch.load(tmp_path / "tuned/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    for name in (n for n in start if n.startswith("network.")):
+        torch.testing.assert_close(tuned[name], start[name], atol=1e-6, rtol=0)
+
+
+def test_fine_tuning_another_size_is_refused(trained, arguments, capsys, tmp_path):
+    extra = [
+        f"--run_dir={tmp_path / 'tuned'}",
+        f"--init_from={trained / 'checkpoints/best.ckpt'}",
+        "--model.init_args.motion_dim=7",
+    ]
+    assert main([*arguments, *extra]) == 2
+    assert "motion_dim 5 there, 7 here" in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("devices", "nodes", "count"),
+    [("auto", 1, 1), (1, 1, 1), (2, 1, 2), ("2", 3, 6), ([0, 1], 1, 2), ("0,1,", 1, 2)],
+)
+def test_devices_are_counted(devices, nodes, count):
+    trainer = SimpleNamespace(devices=devices, num_nodes=nodes, accelerator="cpu")
+    assert device_count(trainer) == count
+
+
+def test_offline_wandb_and_tensorboard_need_no_account(arguments, monkeypatch, tmp_path):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.chdir(tmp_path)
+    configs = [str(ROOT / f"zoo_configs/logger/{name}.yaml") for name in ("tensorboard",)]
+    assert main([*arguments, "--config", configs[0]]) == 0
+    assert list((tmp_path / "run").rglob("events.out.tfevents*"))
