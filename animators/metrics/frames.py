@@ -1,4 +1,4 @@
-"""Metrics of single frames: images (T, 3, H, W) in [0, 1] go in, one number a frame (T,) comes out."""
+"""Metrics of single frames: images (T, 3, H, W) in [0, 1] in, one number a frame (T,) out."""
 
 from typing import cast
 
@@ -70,7 +70,8 @@ def ms_ssim_scales(height: int, width: int) -> int:
     """Tell how many scales of MS-SSIM an image is large enough for.
 
     Returns:
-        5 from 176 pixels on, 3 from 44 pixels on, else 0: the window of 11 must fit the coarsest image.
+        5 from 176 pixels on, 3 from 44 pixels on, else 0: the window of 11 must fit the coarsest
+        image.
     """
     side = min(height, width)
     for scales in (5, 3):

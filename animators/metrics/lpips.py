@@ -66,5 +66,5 @@ class Lpips(FrameAverage):
     def frame_values(self, prediction: Tensor, target: Tensor, source: Tensor) -> Tensor:
         """Measure each frame: (T, 3, H, W) twice, (3, H, W) -> (T,)."""
         network = self.network.to(prediction.device)
-        pairs = zip(prediction.split(CHUNK), target.split(CHUNK), strict=True)
+        pairs = zip(torch.split(prediction, CHUNK), torch.split(target, CHUNK), strict=True)
         return torch.cat([network(2 * one - 1, 2 * other - 1).flatten() for one, other in pairs])

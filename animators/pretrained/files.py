@@ -216,7 +216,9 @@ def _hugging_face_places(repository: str, file: str) -> Iterator[Path | str]:
     cache = os.environ.get("HF_HUB_CACHE") or str(Path(home) / "hub")
     snapshots = Path(cache).expanduser() / f"models--{repository.replace('/', '--')}" / "snapshots"
     found = sorted(snapshots.glob(f"*/{file}"))
-    yield from found or [f"{snapshots}/*/{file}"]
+    yield from found
+    if not found:
+        yield f"{snapshots}/*/{file}"
 
 
 _checked: dict[tuple[Path, int, int], str] = {}
