@@ -99,9 +99,12 @@ class AnimatorModule(LightningModule):
         *,
         mode: Mode | str,
         reference: Tensor | None = None,
+        encoded: Any | None = None,
     ) -> Iterator[Tensor]:
         """Animate chunk by chunk, not clamped; see `animators.inference.stream`."""
-        return inference.stream(self, source, frames, mode=mode, reference=reference)
+        return inference.stream(
+            self, source, frames, mode=mode, reference=reference, encoded=encoded
+        )
 
     def best_frame(self, source: Tensor, frames: Iterable[Tensor]) -> Tensor:
         """Return (B,) indices of the driving frames nearest to the source."""

@@ -1,0 +1,62 @@
+"""`python -m animators animate`: a picture moves as a clip does."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from animators.commands.options import crop_option, run
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command's options."""
+    options = argparse.ArgumentParser(
+        prog="python -m animators animate",
+        description="Make a picture move like a clip.",
+        allow_abbrev=False,
+    )
+    options.add_argument("--checkpoint", required=True, type=Path, help="a trained animator")
+    options.add_argument(
+        "--source", required=True, type=Path, help="picture: jpg, png, webp, of any size"
+    )
+    options.add_argument(
+        "--driving", required=True, type=Path, help="video, gif, picture or folder of frames"
+    )
+    options.add_argument("--output", required=True, type=Path, help="OUT.mp4, OUT.gif or OUT.png")
+    add_driving(options)
+    return options
+
+
+def add_driving(options: argparse.ArgumentParser) -> None:
+    """Add what every command takes that follows a driving clip."""
+    options.add_argument(
+        "--mode", default="relative", help="relative (default): move away from the source as the "
+        "driving clip moves away from its reference frame; absolute: take the driving poses"
+    )  # fmt: skip
+    options.add_argument(
+        "--reference-frame", default="first", metavar="first|best|N",
+        help="driving frame that corresponds to the source, in relative mode; best: the nearest "
+        "in the animator's motion space",
+    )  # fmt: skip
+    for name, what in (("--crop", "source"), ("--driving-crop", "driving clip")):
+        options.add_argument(
+            name, default="square", type=crop_option, metavar="none|square|stretch|X,Y,S",
+            help=f"how the {what} becomes square (default: its centre)",
+        )  # fmt: skip
+    options.add_argument(
+        "--side-by-side", action="store_true", help="source, driving clip and result in a row"
+    )
+    options.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    options.add_argument(
+        "--chunk", type=int, help="driving frames per step (default: 1 on a CPU, 8 elsewhere)"
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Animate; returns 0, or 2 after one line on stderr."""
+
+    def work(options: argparse.Namespace) -> None:
+        from animators.commands.following import animate
+
+        animate(options)
+
+    return run(parser(), work, argv)

@@ -1,0 +1,98 @@
+"""The streaming animation behind `animate` and `edit`."""
+
+import argparse
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from animators.animator import Mode
+from animators.commands import pictures
+from animators.module import AnimatorModule
+from animators.weights import load_animator
+from datamodules import media
+
+Frames = Callable[[str], Iterator[Tensor]]
+
+
+def animate(options: argparse.Namespace) -> None:
+    """Stream the driving clip through the animator into the output.
+
+    Raises:
+        ValueError: inputs that do not fit; nothing is written then.
+        OSError: a file that is missing or cannot be written.
+    """
+    media.check_output(options.output)
+    pictures.refuse_inputs(options.output, options.source, options.driving, options.checkpoint)
+    if options.chunk is not None and options.chunk < 1:
+        raise ValueError(f"--chunk must be at least 1, got {options.chunk}")
+    model = load_animator(options.checkpoint, options.device)
+    source = pictures.open_source(options.source, options.crop, model)
+    with media.open_clip(options.driving) as clip:
+        write_animation(model, source, clip, options)
+    print(f"{options.output}: {clip.num_frames} frames of {model.image_size} pixels")
+
+
+def write_animation(
+    model: AnimatorModule,
+    source: Tensor,
+    clip: media.Clip,
+    options: argparse.Namespace,
+    encoded: object | None = None,
+) -> None:
+    """Animate `source` (1, 3, S, S), or its edited encoding, by an open clip."""
+    size = options.chunk or model.default_chunk()
+
+    def frames(what: str) -> Iterator[Tensor]:
+        bar = tqdm(total=clip.num_frames, desc=what, unit="frame")
+        with bar:
+            for chunk in pictures.driving_chunks(clip, options.driving_crop, model, size):
+                yield chunk
+                bar.update(chunk.shape[1])
+
+    mode = Mode.ABSOLUTE if options.mode == "absolute" else options.mode
+    reference = None
+    if mode != Mode.ABSOLUTE:
+        reference = _reference(model, source, clip, options, frames)
+    with media.ClipWriter(options.output, clip.fps, audio_from=clip.path) as writer:
+        shown: list[Tensor] = []
+
+        def driven() -> Iterator[Tensor]:
+            for chunk in frames("animate"):
+                shown[:] = [chunk]
+                yield chunk
+
+        for piece in model.stream(
+            source, driven(), mode=mode, reference=reference, encoded=encoded
+        ):
+            result = piece[0]
+            if options.side_by_side:
+                row = [source.expand_as(result), shown[0][0], result]
+                result = torch.cat(row, dim=3)
+            for frame in pictures.pixels(result):
+                writer.write(frame)
+
+
+def _reference(
+    model: AnimatorModule,
+    source: Tensor,
+    clip: media.Clip,
+    options: argparse.Namespace,
+    frames: Frames,
+) -> Tensor | None:
+    """Read the reference frame (1, 3, S, S); None is the first, which needs no reading."""
+    wanted = options.reference_frame
+    if wanted == "first":
+        return None
+    if wanted == "best":
+        number = int(model.best_frame(source, frames("best frame")))
+        print(f"best reference frame: {number}")
+    elif wanted.isdigit() and int(wanted) < clip.num_frames:
+        number = int(wanted)
+    else:
+        raise ValueError(
+            f"--reference-frame is first, best or 0 to {clip.num_frames - 1}, got {wanted!r}"
+        )
+    frame = pictures.fit(clip.read([number]), options.driving_crop, model.image_size, clip.path)
+    return pictures.floats(frame, model)

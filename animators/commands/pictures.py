@@ -1,0 +1,78 @@
+"""Pictures and clips on their way into an animator and out of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from animators.commands.options import Crop
+from animators.module import AnimatorModule
+from datamodules import media
+
+
+def fit(frames: media.Frames, crop: Crop, size: int, name: object) -> media.Frames:
+    """Crop and resize (n, H, W, 3) uint8 to squares of `size`.
+
+    Raises:
+        ValueError: `none` on frames that are not square, or a square outside the picture.
+    """
+    height, width = frames.shape[1:3]
+    if crop == "none" and height != width:
+        raise ValueError(
+            f"{name} is {width}x{height}, not square: crop it (--crop square, or --crop X,Y,S), "
+            "or distort it (--crop stretch)"
+        )
+    try:
+        if crop == "square":
+            frames = media.crop_square(frames)
+        elif isinstance(crop, tuple):
+            frames = media.crop_box(frames, crop)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return media.resize(frames, size)
+
+
+def floats(frames: media.Frames, model: AnimatorModule) -> Tensor:
+    """Turn (n, S, S, 3) uint8 into (n, 3, S, S) in [0, 1] on the model's device."""
+    return media.to_float(media.to_tensor(frames).to(model.device))
+
+
+def open_source(path: Path, crop: Crop, model: AnimatorModule) -> Tensor:
+    """Read a picture as (1, 3, S, S) in [0, 1], S the model's size."""
+    return floats(fit(media.read_image(path)[None], crop, model.image_size, path), model)
+
+
+def driving_chunks(
+    clip: media.Clip, crop: Crop, model: AnimatorModule, size: int
+) -> Iterator[Tensor]:
+    """Stream a clip as chunks (1, t, 3, S, S) in [0, 1], holding one at a time."""
+    held: list[Tensor] = []
+    for frame in clip:
+        held.append(floats(fit(frame[None], crop, model.image_size, clip.path), model))
+        if len(held) == size:
+            yield torch.cat(held)[None]
+            held = []
+    if held:
+        yield torch.cat(held)[None]
+
+
+def pixels(pictures: Tensor) -> media.Frames:
+    """Turn (n, 3, H, W) into uint8 (n, H, W, 3), clamped.
+
+    Raises:
+        ValueError: NaN, which a model gives in too low a precision or with damaged weights.
+    """
+    if not bool(pictures.isfinite().all()):
+        raise ValueError(
+            "the animator gave NaN: the checkpoint is damaged, or its training had diverged; "
+            "try another checkpoint"
+        )
+    return media.to_frames(media.to_uint8(pictures))
+
+
+def refuse_inputs(output: Path, *inputs: Path) -> None:
+    """Raise ValueError when the output is one of the inputs."""
+    for path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise ValueError(f"output {output} is an input: give another name")
