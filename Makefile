@@ -117,7 +117,10 @@ test-all: $(READY) ## The slow tests too
 demo: $(READY) ## Train a small LIA on toy clips, animate a toy picture with it, show the numbers
 	@$(MAKE) --no-print-directory train MODEL=lia DATA=toy PRESET=small NAME=demo RESUME= INIT= \
 		ARGS="--overwrite=true $(ARGS)"
-	@$(PY) -m benchmarks.demo --run runs/demo
+	$(PY) -m benchmarks.demo files runs/demo
+	$(PY) -m animators animate --checkpoint runs/demo/checkpoints/best.ckpt --side-by-side \
+		--source runs/demo/picture.png --driving runs/demo/driving.mp4 --output runs/demo/animation.mp4
+	@$(PY) -m benchmarks.demo judge runs/demo
 
 train: $(READY) ## Train MODEL on DATA into runs/NAME
 	$(PY) -m animators fit $(CONFIGS) $(RUN_OPTIONS) $(ARGS)
