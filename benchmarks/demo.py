@@ -19,6 +19,12 @@ from datamodules import FramePairs, ToySettings, media
 
 BOUND = 0.7
 """Largest share of copy-source's L1 over moving pixels that passes."""
+WRITTEN = {
+    "clip (picture, driving clip, result)": "animation.mp4",
+    "table": "table.md",
+    "curves": "curves.png",
+    "strips": "samples",
+}
 SHOWN = ("l1", "l1_moving_pixels", "psnr", "ssim")
 
 
@@ -114,9 +120,10 @@ def judge(run: Path) -> bool:
     (run / "table.md").write_text("\n".join(table) + "\n", encoding="utf-8")
     print("\nToy figures and motions that were never trained on:\n")
     print("\n".join(table))
-    print(f"\nclip (picture, driving clip, result): {run / 'animation.mp4'}")
-    print(f"table: {run / 'table.md'}")
-    print(f"curves and strips: {run / 'samples'}")
+    print()
+    for what, name in WRITTEN.items():
+        if (run / name).exists():
+            print(f"{what}: {run / name}")
     return passed
 
 
