@@ -21,6 +21,7 @@ ARGS ?=
 CHECKPOINT ?= runs/$(NAME)/checkpoints/best.ckpt
 SOURCE ?=
 DRIVING ?=
+SET ?=
 INPUT ?=
 OUTPUT ?=
 MODELS ?= $(MODEL)
@@ -130,9 +131,10 @@ animate: $(READY) ## Move the picture SOURCE as the clip DRIVING moves, into OUT
 	$(PY) -m animators animate --checkpoint $(CHECKPOINT) --source "$(SOURCE)" --driving "$(DRIVING)" \
 		--output "$(OUTPUT)" $(ARGS)
 
-edit: $(READY) ## Move the picture SOURCE along motion directions, into OUTPUT
-	$(call need,SOURCE,SOURCE=me.jpg)$(call need,OUTPUT,OUTPUT=out.png)
-	$(PY) -m animators edit --checkpoint $(CHECKPOINT) --source "$(SOURCE)" --output "$(OUTPUT)" $(ARGS)
+edit: $(READY) ## Move the picture SOURCE along the motion directions SET, into OUTPUT
+	$(call need,SOURCE,SOURCE=me.jpg)$(call need,SET,SET="5=1.5 d3=-1")$(call need,OUTPUT,OUTPUT=out.png)
+	$(PY) -m animators edit --checkpoint $(CHECKPOINT) --source "$(SOURCE)" --output "$(OUTPUT)" \
+		$(addprefix --set ,$(SET)) $(if $(DRIVING),--driving "$(DRIVING)") $(ARGS)
 
 benchmark: $(READY) ## Score runs/MODEL-DATA for every one of MODELS on DATA
 	@set -e; for model in $(MODELS); do \

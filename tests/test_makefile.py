@@ -94,6 +94,13 @@ def test_an_unknown_preset_is_answered_with_the_known_ones():
 def test_what_is_needed_is_asked_for():
     assert "SOURCE= is missing" in dry("animate", fails=True)
     assert "INPUT= is missing" in dry("import", fails=True)
+    assert "SET= is missing" in dry("edit", "SOURCE=a.png", "OUTPUT=b.png", fails=True)
+
+
+def test_several_edits_and_a_driving_clip_reach_the_command():
+    line = dry("edit", "SOURCE=a.png", "OUTPUT=b.mp4", "SET=5=1.5 d3=-1", "DRIVING=c.mp4")
+    assert "--set 5=1.5 --set d3=-1" in line
+    assert '--driving "c.mp4"' in line
 
 
 def test_one_benchmark_for_each_model():
