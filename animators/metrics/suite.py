@@ -116,7 +116,8 @@ def evaluate_clips(
     Args:
         reconstruct: video (1, T, 3, H, W), references (1, N, 3, H, W) -> (1, T, 3, H, W), all in
             [0, 1].
-        clips: each with `video` and `references`, on the device of the animator, in [0, 1].
+        clips: each with `video` and `references` in [0, 1]; one whose `counts` is false is passed
+            over.
         suite: where the numbers are added up; reset before and after.
 
     Returns:
@@ -128,6 +129,8 @@ def evaluate_clips(
     suite.reset()
     count = 0
     for clip in clips:
+        if "counts" in clip and not bool(clip["counts"].all()):
+            continue
         video, references = clip["video"], clip["references"]
         if references.shape[1] != suite.protocol.references:
             raise ValueError(f"{references.shape[1]} references do not fit {suite.protocol.name}")

@@ -48,7 +48,9 @@ def read_arrays(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             tree = _ArraysOnly(file).load()
-    except (pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # a damaged file fails in almost any way inside the unpickler
         raise ValueError(f"{path} is not a file of plain arrays: {error}") from error
     if not isinstance(tree, dict):
         raise ValueError(f"{path} holds a {type(tree).__name__} instead of named arrays")
@@ -142,7 +144,9 @@ def features_of(path: Path) -> dict[str, Tensor]:
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # a damaged file fails in almost any way inside the unpickler
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{path} is not a file of plain tensors: {reason}") from error
     if not isinstance(state, dict):
