@@ -42,10 +42,13 @@ def read_image(path: str | Path) -> Frames:
 def _open(path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            # a warning at 89 million pixels would disturb owners of good cameras
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return Image.open(path)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(f"{path} has too many pixels to be read safely: {error}") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(
+            f"{path} has too many pixels to be read safely ({error}): make it smaller first"
+        ) from error
     except UnidentifiedImageError as error:
         raise ValueError(
             f"{path} is not a picture that can be read: use png, jpg or webp"

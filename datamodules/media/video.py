@@ -1,5 +1,6 @@
 """Video files through PyAV: frames by number, exactly, and streaming."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,6 +13,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -23,6 +25,10 @@ VIDEOS = frozenset({".mp4", ".mov", ".m4v", ".avi", ".webm", ".mkv"})
 _HIDING = frozenset({"vp8"})
 """Codecs whose packets may hold frames that are never shown."""
 
+_TIMELESS = frozenset({"avi"})
+"""Containers that store no times of showing: where frames are reordered, those that FFmpeg
+makes up differ after a seek."""
+
 
 @dataclass(frozen=True)
 class VideoIndex:
@@ -31,7 +37,7 @@ class VideoIndex:
     Attributes:
         times: presentation times in the stream's time base, increasing; empty where the
             file gives none that can be trusted, then frames are counted from the start.
-        keys: the times of the key frames, increasing.
+        keys: the times of the key frames, increasing; the first is not after the first frame.
         count: number of frames.
         fps: mean rate.
         size: (height, width) after turning.
@@ -52,42 +58,44 @@ class VideoClip(Clip):
         self.index = _index(path, stat.st_size, stat.st_mtime_ns)
         super().__init__(path, self.index.count, self.index.fps, self.index.size)
         self._container: InputContainer | None = None
+        self._seeks = bool(self.index.times)
 
     def _pick(self, wanted: Sequence[int]) -> Iterator[Frames]:
-        if self._container is None:
-            self._container = _open(self.path)
-        pick = self._pick_by_time if self.index.times else self._pick_by_count
         done = 0
-        for frame in pick(self._container, wanted):
-            done += 1
-            yield to_rgb(frame)
+        if self._seeks:
+            for frame in self._pick_by_time(wanted):
+                done += 1
+                yield to_rgb(frame)
+        if done < len(wanted):
+            # No times, or the file's key frames are not where decoding can start.
+            self._seeks = False
+            for frame in self._pick_by_count(wanted[done:]):
+                done += 1
+                yield to_rgb(frame)
         if done < len(wanted):
             raise ValueError(
                 f"{self.path}: frame {wanted[done]} cannot be decoded: the file is damaged; "
                 "copy or encode it again"
             )
 
-    def _pick_by_time(
-        self, container: InputContainer, wanted: Sequence[int]
-    ) -> Iterator[VideoFrame]:
-        times = np.asarray(self.index.times)
-        keys = np.asarray(self.index.keys)
+    def _pick_by_time(self, wanted: Sequence[int]) -> Iterator[VideoFrame]:
+        """Yield the wanted frames by seeking, up to the first that does not come out."""
+        if self._container is None:
+            self._container = _open(self.path)
         frames: Iterator[VideoFrame] = iter(())
         here = -1  # number of the key frame whose run of frames `frames` gives
         for number in wanted:
-            time = int(times[number])
-            key = max(int(np.searchsorted(keys, time, side="right")) - 1, 0)
+            time = self.index.times[number]
+            key = bisect_right(self.index.keys, time) - 1
             if key != here:  # what lies between two wanted frames of one run is decoded on
-                frames, here = _from_key(container, int(keys[key])), key
+                frames, here = _from_key(self._container, self.index.keys[key]), key
             found = next((f for f in frames if f.pts is not None and f.pts >= time), None)
             if found is None or found.pts != time:
                 return
             yield found
 
-    def _pick_by_count(
-        self, container: InputContainer, wanted: Sequence[int]
-    ) -> Iterator[VideoFrame]:
-        # Without times there is nothing to seek to: a fresh start is the exact way.
+    def _pick_by_count(self, wanted: Sequence[int]) -> Iterator[VideoFrame]:
+        """Yield the wanted frames by decoding from the start: slow, and always exact."""
         left = set(wanted)
         with _open(self.path) as fresh:
             for number, frame in enumerate(_decode(fresh)):
@@ -127,7 +135,14 @@ def _open(path: Path) -> InputContainer:
     if not container.streams.video:
         container.close()
         raise ValueError(f"{path} has no video track, perhaps only sound: choose another file")
-    _stream(container).codec_context.thread_count = 1  # loaders run one process a core
+    decoder = cast(VideoCodecContext | None, _stream(container).codec_context)
+    if decoder is None:
+        container.close()
+        raise ValueError(
+            f"{path} holds a video of a kind that cannot be decoded: it is truncated, or wants "
+            "encoding again, for example as h264 in mp4"
+        )
+    decoder.thread_count = 1  # loaders run one process a core
     return container
 
 
@@ -166,8 +181,11 @@ def _decode(container: InputContainer) -> Iterator[VideoFrame]:
 
 
 def _from_key(container: InputContainer, key: int) -> Iterator[VideoFrame]:
-    """Yield frames from the key frame shown at `key` on."""
-    container.seek(key, stream=_stream(container), backward=True, any_frame=False)
+    """Yield frames from the key frame shown at `key` on; none where the file cannot seek."""
+    try:
+        container.seek(key, stream=_stream(container), backward=True, any_frame=False)
+    except av.FFmpegError:
+        return iter(())
     return _decode(container)
 
 
@@ -181,22 +199,27 @@ def _index(path: Path, _bytes: int, _changed: int) -> VideoIndex:
     """
     with _open(path) as container:
         stream = _stream(container)
-        packets = [p for p in _packets(container) if p.size]
-        shown = [p for p in packets if not p.is_discard]
-        times = sorted(p.pts for p in shown if p.pts is not None)
-        keys = sorted(p.pts for p in shown if p.is_keyframe and p.pts is not None)
-        plain = (
-            len(set(times)) == len(shown) > 0
-            and stream.frames in (0, len(packets))
-            and not any(p.is_corrupt for p in packets)
-            and stream.codec_context.name not in _HIDING
-            and keys[:1] == times[:1]
-        )
+        times, keys = [], []
+        packets, plain = 0, stream.codec_context.name not in _HIDING
+        for packet in _packets(container):
+            if packet.size:
+                packets += 1
+                plain &= packet.pts is not None and not packet.is_corrupt
+                if packet.pts is not None and not packet.is_discard:
+                    times.append(packet.pts)
+                if packet.pts is not None and packet.is_keyframe:
+                    keys.append(packet.pts)
+        times.sort()
+        keys.sort()
+        rising = len(set(times)) == len(times) > 0
+        plain &= rising and stream.frames in (0, packets) and keys[:1] <= times[:1]
         fps = stream.average_rate or stream.guessed_rate
-    if not plain:
+        reordered = container.format.name in _TIMELESS and stream.codec_context.has_b_frames
+    count = len(times)
+    if not plain or not keys or reordered:
         times, keys, count = _decoded_times(path)
-    else:
-        count = len(times)
+    if reordered:
+        times, keys = [], []
     with _open(path) as container:
         first = next(_decode(container), None)
         size = to_rgb(first).shape[:2] if first is not None else (0, 0)
