@@ -139,7 +139,7 @@ edit: $(READY) ## Move the picture SOURCE along the motion directions SET, into 
 benchmark: $(READY) ## Score runs/MODEL-DATA for every one of MODELS on DATA
 	@set -e; for model in $(MODELS); do \
 		$(PY) -m benchmarks run --checkpoint runs/$$model-$(DATA)/checkpoints/best.ckpt \
-			--data $(DATA) $(ARGS); done
+			--data $(DATA) $(if $(filter-out toy,$(DATA)),--root $(DATA_ROOT)) --name $$model $(ARGS); done
 
 table: $(READY) ## Print and write the tables of benchmarks/README.md
 	$(PY) -m benchmarks table $(ARGS)

@@ -15,7 +15,8 @@ import yaml
 from torch import Tensor
 
 from animators.metrics import Protocol, ReconstructionSuite, copy_source, evaluate_clips
-from datamodules import FramePairs, ToySettings, media
+from benchmarks.options import open_data, write_whole
+from datamodules import media
 
 BOUND = 0.7
 """Largest share of copy-source's L1 over moving pixels that passes."""
@@ -28,7 +29,7 @@ WRITTEN = {
 SHOWN = ("l1", "l1_moving_pixels", "psnr", "ssim")
 
 
-def toy_data(run: Path) -> FramePairs:
+def toy_data(run: Path) -> Any:
     """Build the data that a run was trained on, from the configuration that it saved.
 
     Raises:
@@ -41,10 +42,7 @@ def toy_data(run: Path) -> FramePairs:
     options = yaml.safe_load(config.read_text(encoding="utf-8"))["data"]["init_args"]
     if options.get("root") is not None:
         raise ValueError(f"{run} was trained on {options['root']}, not on toy clips")
-    toy = options.pop("toy", None)
-    data = FramePairs(**options, toy=None if toy is None else ToySettings(**toy))
-    data.setup("test")
-    return data
+    return open_data(options, str(config))
 
 
 def write_files(run: Path) -> list[Path]:
@@ -117,7 +115,7 @@ def judge(run: Path) -> bool:
         f"L1 over moving pixels is {share:.2f} of copy-source's; at most {BOUND} was wanted: "
         + ("reached." if passed else "missed. Train longer."),
     ]
-    (run / "table.md").write_text("\n".join(table) + "\n", encoding="utf-8")
+    write_whole(run / "table.md", "\n".join(table) + "\n")
     print("\nToy figures and motions that were never trained on:\n")
     print("\n".join(table))
     print()

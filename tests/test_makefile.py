@@ -104,9 +104,11 @@ def test_several_edits_and_a_driving_clip_reach_the_command():
 
 
 def test_one_benchmark_for_each_model():
-    line = dry("benchmark", "MODELS=lia other", "DATA=faces")
+    line = dry("benchmark", "MODELS=lia other", "DATA=faces", "DATA_ROOT=clips")
     assert "for model in lia other" in line
     assert "runs/$model-faces/checkpoints/best.ckpt" in line
+    assert "--data faces --root clips --name $model" in line
+    assert "--root" not in dry("benchmark")
 
 
 def test_every_target_is_explained_and_every_command_exists():
