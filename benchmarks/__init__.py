@@ -1,0 +1,1 @@
+"""Benchmarks: checkpoints in, records and tables out; nobody imports this package."""
