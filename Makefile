@@ -56,6 +56,8 @@ RUN_OPTIONS = --run_dir=runs/$(NAME) --seed_everything=$(SEED) \
 	--trainer.devices=$(DEVICES) --trainer.num_nodes=$(NODES) \
 	$(if $(filter-out toy,$(DATA)),--data.init_args.root=$(DATA_ROOT)) \
 	$(if $(RESUME),--resume=true) $(if $(INIT),--init_from=$(INIT))
+# How the demo trains: minutes on two cores.
+DEMO := --overwrite=true --trainer.max_epochs=5
 # $(call need,NAME,EXAMPLE): stop with one line when a variable is empty.
 need = $(if $($(1)),,$(error $(1)= is missing, for example: $(2)))
 
@@ -117,7 +119,7 @@ test-all: $(READY) ## The slow tests too
 
 demo: $(READY) ## Train a small LIA on toy clips, animate a toy picture with it, show the numbers
 	@$(MAKE) --no-print-directory train MODEL=lia DATA=toy PRESET=small NAME=demo RESUME= INIT= \
-		ARGS="--overwrite=true $(ARGS)"
+		ARGS="$(DEMO) $(ARGS)"
 	$(PY) -m benchmarks.demo files runs/demo
 	$(PY) -m animators animate --checkpoint runs/demo/checkpoints/best.ckpt --side-by-side \
 		--source runs/demo/picture.png --driving runs/demo/driving.mp4 --output runs/demo/animation.mp4
