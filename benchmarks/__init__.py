@@ -1,1 +1,1 @@
-"""Benchmarks: checkpoints in, records and tables out; nobody imports this package."""
+"""Numbers, tables, galleries and speed of trained animators."""

@@ -1,131 +1,120 @@
-"""`python -m benchmarks run`: a checkpoint on a data set, one JSON record with its provenance."""
+"""`python -m benchmarks run`: one checkpoint on the test clips of one set, beside copy-source."""
 
 import argparse
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks import options as shared
+from benchmarks import options
 
-RESULTS = Path(__file__).resolve().parent / "results"
+if TYPE_CHECKING:
+    from animators.module import AnimatorModule
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command's options."""
-    options = argparse.ArgumentParser(
-        prog="python -m benchmarks run",
-        description="Score a checkpoint, and copy-source beside it, on a data set's test clips.",
-        allow_abbrev=False,
+    described = argparse.ArgumentParser(
+        prog="python -m benchmarks run", description=__doc__, allow_abbrev=False
     )
-    options.add_argument("--checkpoint", required=True, type=Path, help="a trained animator")
-    shared.add_data(options)
-    options.add_argument(
-        "--averaging", default="video", choices=("video", "frame"),
-        help="mean of the clips' means (LIA, default) or of all frames (FOMM)",
+    described.add_argument("--checkpoint", required=True, type=Path, help="a trained animator")
+    options.add_data(described)
+    described.add_argument(
+        "--averaging", choices=("video", "frame"), default="video", help="mean over the clips' "
+        "means (LIA, default), or over all frames (FOMM)",
     )  # fmt: skip
-    options.add_argument(
-        "--scored", default="remaining", choices=("remaining", "all"),
-        help="remaining: without the source frame (LIA, default); all: with it (FOMM)",
+    described.add_argument(
+        "--scored", choices=("remaining", "all"), default="remaining", help="frames that count: "
+        "all but the source frame (LIA, default), or that one too (FOMM)",
     )  # fmt: skip
-    options.add_argument("--no-lpips", action="store_true", help="leave LPIPS out")
-    options.add_argument("--name", help="row in the tables (default: the animator's)")
-    options.add_argument("--output", type=Path, default=RESULTS, help="folder of the records")
-    options.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
-    return options
+    described.add_argument("--no-lpips", action="store_true", help="leave LPIPS out")
+    described.add_argument("--name", help="what the row is called (default: the animator)")
+    described.add_argument(
+        "--output", type=Path, help="folder of the record (default: benchmarks/results)"
+    )
+    options.add_device(described)
+    return described
 
 
-def main(argv: Sequence[str]) -> int:
-    """Score; returns 0, or 2 after one line on stderr."""
-    return shared.run(parser(), _work, argv)
-
-
-def _work(arguments: argparse.Namespace) -> None:
-    records = measure(arguments)
-    for record in records:
-        day = datetime.now(UTC).date().isoformat()
-        name = f"{record['name']}_{record['data']}_{record['short_device']}_{day}.json"
-        path = arguments.output / name
-        shared.write_whole(path, json.dumps(record, indent=1, sort_keys=True) + "\n")
-        numbers = ", ".join(f"{k} {v:.4f}" for k, v in record["metrics"].items())
-        print(f"{path}\n  {record['name']}: {numbers}")
-
-
-def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Score the checkpoint and copy-source under one protocol, in one run.
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Score a checkpoint and copy-source under one protocol.
 
     Returns:
-        Two records, copy-source first.
+        The record.
 
     Raises:
-        ValueError: a checkpoint or data set that does not fit.
-        OSError: a file that is missing.
-        WeightsNotFound: LPIPS is wanted and its network is nowhere.
+        OSError: a file is missing.
+        ValueError: a file is damaged, or things do not fit each other.
     """
     from animators.metrics import Protocol, ReconstructionSuite, copy_source, evaluate_clips
     from animators.weights import load_animator
-    from benchmarks.provenance import provenance, sha256, short_device
+    from benchmarks import records
+    from benchmarks.data import TestClips, build_data, data_file, public_options, read_options
 
+    file = data_file(arguments.data)
+    settings = read_options(file, arguments.overrides)
     animator = load_animator(arguments.checkpoint, arguments.device)
-    data_name, options = shared.data_options(arguments, animator.image_size)
-    data = shared.open_data(dict(options), arguments.data)
+    settings |= {"image_size": animator.image_size, "frames": arguments.frames}
+    settings |= {} if arguments.root is None else {"root": arguments.root}
     protocol = Protocol(
         image_size=animator.image_size,
-        frames=data.frames,
+        frames=arguments.frames,
         averaging=arguments.averaging,
         scored=arguments.scored,
-        references=data.references,
+        references=settings["references"],
     )
-    suite = ReconstructionSuite(protocol, lpips=not arguments.no_lpips).to(animator.device)
-    common = {
-        "data": data_name,
-        "clips": len(data.test_clips),
-        "protocol": protocol.as_dict(),
-        "config": {k: v for k, v in options.items() if k != "root"},
-        "higher_is_better": suite.higher_is_better,
-        "short_device": short_device(animator.device),
-        **provenance(animator.device),
-    }
+    suite = ReconstructionSuite(protocol, lpips=not arguments.no_lpips)
+    data = build_data(settings)
     name = arguments.name or type(animator).__name__.lower()
-    rows: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
-        "copy-source": (copy_source, {}),
-        name: (
-            animator.reconstruct,
-            {
-                "animator": animator.description(),
-                "checkpoint": str(arguments.checkpoint),
-                "checkpoint_sha256": sha256(arguments.checkpoint),
-                "training": _training(arguments.checkpoint),
-                "parameters": sum(p.numel() for p in animator.network.parameters()),
-            },
-        ),
+    clips = TestClips(data, animator.device, "copy-source")
+    copied = evaluate_clips(copy_source, clips, suite)
+    clips.title = name
+    measured = evaluate_clips(animator.reconstruct, clips, suite)
+    return {
+        "format": records.FORMAT,
+        "kind": "quality",
+        "model": name,
+        "data": file.stem,
+        "protocol": protocol.as_dict(),
+        "metrics": measured,
+        "copy_source": copied,
+        "higher_is_better": suite.higher_is_better,
+        "checkpoint": describe_checkpoint(arguments.checkpoint, animator),
+        "clips": {"count": clips.count, "frames": clips.scored, "sha256": clips.digest},
+        "config": public_options(settings),
+        "seed": settings["seed"],
+        **records.provenance(animator.device),
     }
-    return [
-        {
-            "name": row,
-            **common,
-            **extra,
-            "metrics": evaluate_clips(function, _clips(data, animator.device, row), suite),
-        }
-        for row, (function, extra) in rows.items()
-    ]
 
 
-def _clips(data: Any, device: Any, row: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the test clips in [0, 1] on the device, behind a progress bar."""
-    from tqdm import tqdm
-
-    from datamodules import media
-
-    for batch in tqdm(data.test_dataloader(), desc=row, unit="clip"):
-        yield {name: media.to_float(batch[name].to(device)) for name in ("video", "references")}
-
-
-def _training(checkpoint: Path) -> dict[str, Any]:
-    """Read how far the checkpoint was trained; nothing for an imported one."""
+def describe_checkpoint(path: Path, animator: "AnimatorModule") -> dict[str, Any]:
+    """Say which weights were measured: hash, network, and how long they were trained."""
+    from animators.pretrained.files import sha256_of
     from animators.weights import read_checkpoint
 
-    state = read_checkpoint(checkpoint)
-    training: dict[str, Any] = dict(state.get("training", {}))
-    return training
+    trained = read_checkpoint(path).get("training")
+    description = animator.description()
+    return {
+        "file": path.name,
+        "sha256": sha256_of(path),
+        "class_path": description["class_path"],
+        "init_args": description["init_args"],
+        "parameters": sum(weight.numel() for weight in animator.network.parameters()),
+        "trained": trained if isinstance(trained, dict) else None,
+    }
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure and write the record; returns 0, or 2 after one line on stderr."""
+
+    def work(arguments: argparse.Namespace) -> None:
+        from benchmarks import records
+
+        record = measure(arguments)
+        folder = arguments.output or records.RESULTS
+        path = records.write_record(record, folder, record["model"], record["data"])
+        print(record["protocol"]["name"])
+        for name, value in record["metrics"].items():
+            print(f"  {name:18} {value:.6f}   copy-source {record['copy_source'][name]:.6f}")
+        print(f"record: {path}")
+
+    return options.run(parser(), work, argv)

@@ -1,0 +1,185 @@
+"""Records of measurements: one JSON file each, with all that is needed to judge the number."""
+
+import json
+import math
+import os
+import platform
+import re
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FORMAT = 1
+RESULTS = Path(__file__).resolve().parent / "results"
+
+# What every record of a quality measurement has, and its type.
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "format": int,
+    "kind": str,
+    "model": str,
+    "data": str,
+    "protocol": dict,
+    "metrics": dict,
+    "copy_source": dict,
+    "higher_is_better": dict,
+    "checkpoint": dict,
+    "clips": dict,
+    "device": str,
+    "date": str,
+}
+
+
+def slug(text: str) -> str:
+    """Make a word for a file name: small letters, digits, dashes."""
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+
+
+def device_name(device: torch.device) -> str:
+    """Name the hardware, such as `NVIDIA A100` or `AMD EPYC 9354 (2 threads)`."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return f"{platform.machine()} {device.type}"
+    name = platform.processor() or platform.machine()
+    table = Path("/proc/cpuinfo")
+    if table.is_file():
+        found = re.search(r"^model name\s*:\s*(.+)$", table.read_text(), re.MULTILINE)
+        name = found[1].strip() if found else name
+    return f"{name} ({torch.get_num_threads()} threads)"
+
+
+def provenance(device: torch.device) -> dict[str, Any]:
+    """Say with what a number was made: commit, versions, hardware, time."""
+    return {
+        "git": git_commit(),
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+        "device": device_name(device),
+        "device_kind": device.type,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def git_commit() -> str | None:
+    """Give the commit of this source tree, with `+changes` if files differ; None without git."""
+    folder = Path(__file__).resolve().parent
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "..")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+changes" if changed else "")
+
+
+def write_record(record: dict[str, Any], folder: Path, *names: str) -> Path:
+    """Write a record as `<names joined by _>_<device>_<date>.json`, whole or not at all.
+
+    A record of the same measurement (equal checkpoint, protocol and clips) is replaced; one of
+    another measurement with that name is kept, and the new one gets a number.
+
+    Args:
+        record: with `device` and `date`; NaN is written as null.
+        folder: made if it is missing.
+        names: model and data.
+
+    Returns:
+        The file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = "_".join(slug(part) for part in (*names, record["device"], record["date"][:10]))
+    target = folder / f"{stem}.json"
+    number = 1
+    while target.is_file() and _identity(json.loads(target.read_text())) != _identity(record):
+        number += 1
+        target = folder / f"{stem}-{number}.json"
+    write_text(target, json.dumps(_plain(record), indent=2, allow_nan=False) + "\n")
+    return target
+
+
+def _identity(record: Any) -> Any:
+    keys = ("kind", "checkpoint", "protocol", "clips", "settings")
+    return [_plain(record.get(key)) for key in keys] if isinstance(record, dict) else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a file aside and move it into place."""
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a record of a quality measurement.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or is no such record.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no record {path}")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON ({error}): make it again") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"{path} is no record: it holds a {type(record).__name__}")
+    for name, kind in FIELDS.items():
+        if not isinstance(record.get(name), kind):
+            raise ValueError(f"{path} is no record of `python -m benchmarks run`: {name!r} is bad")
+    if record["format"] != FORMAT:
+        raise ValueError(f"{path} has format {record['format']}, this version reads {FORMAT}")
+    if not isinstance(record["protocol"].get("name"), str):
+        raise ValueError(f"{path} names no protocol")
+    for part in ("metrics", "copy_source"):
+        for name, value in record[part].items():
+            if not isinstance(value, int | float | None) or isinstance(value, bool):
+                raise ValueError(f"{path}: {part}.{name} is no number")
+            if name not in record["higher_is_better"]:
+                raise ValueError(f"{path} does not say whether more of {name!r} is better")
+    return record
+
+
+def read_records(folder: Path) -> list[dict[str, Any]]:
+    """Read all records of quality measurements below a folder, the newest of equals.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: one is damaged.
+    """
+    newest: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob("*.json")):
+        if path.name.startswith("speed_"):
+            continue
+        record = read_record(path)
+        protocol = record["protocol"]["name"]
+        key = f"{record['model']}|{record['data']}|{protocol}|{record['device']}"
+        if key not in newest or newest[key]["date"] <= record["date"]:
+            newest[key] = record
+    if not newest:
+        raise FileNotFoundError(
+            f"there is no record in {folder}: make one with `make benchmark MODELS=... DATA=...`"
+        )
+    return list(newest.values())
