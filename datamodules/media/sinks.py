@@ -1,0 +1,193 @@
+"""The kinds of file a clip is written to; each takes frames and completes what lies aside."""
+
+import shutil
+from abc import ABC, abstractmethod
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+import av.filter
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+from PIL import Image
+
+from datamodules.media.convert import Frames
+from datamodules.media.sound import Sound
+
+GIF_TICK = Fraction(1, 100)
+"""A gif counts time in hundredths of a second."""
+GIF_LEAST = 2
+"""Ticks that a frame lasts at least: players show shorter ones for ten."""
+
+RGB = av.VideoFormat("rgb24")
+
+
+class Sink(ABC):
+    """Where the frames of one kind of file go; `part` is the place aside."""
+
+    def __init__(self, part: Path) -> None:
+        self.part = part
+
+    @abstractmethod
+    def write(self, frame: Frames) -> None:
+        """Append one frame."""
+
+    @abstractmethod
+    def finish(self, target: Path) -> None:
+        """Complete what was written and move it to `target`."""
+
+    def discard(self) -> None:
+        """Remove what lies aside; nothing does after `finish`."""
+        self.part.unlink(missing_ok=True)
+
+
+class Mp4(Sink):
+    """h264 in yuv420p, with sound as aac."""
+
+    def __init__(self, part: Path, fps: Fraction, audio_from: Path | None) -> None:
+        super().__init__(part)
+        self.fps = fps
+        self.count = 0
+        self.sound = None if audio_from is None else Sound.of(audio_from)
+        self.container = av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"})
+        self.video = self.container.add_stream("libx264", rate=fps, options={"crf": "16"})
+        self.video.pix_fmt = "yuv420p"
+        # how RGB becomes YUV is said in the file, else players guess by its size
+        self.video.codec_context.colorspace = Colorspace.ITU601
+        self.video.codec_context.color_range = ColorRange.MPEG
+        # one tick a frame: the rate is exact, whatever its fraction
+        self.video.codec_context.time_base = 1 / fps
+        if self.sound is not None:
+            self.audio = self.container.add_stream("aac", rate=self.sound.rate)
+            self.audio.layout = self.sound.layout
+
+    def write(self, frame: Frames) -> None:
+        """Encode a frame, and the sound that is heard with it."""
+        height, width = frame.shape[:2]
+        if height % 2 or width % 2:
+            raise ValueError(f"an mp4 needs even sides, the frame has {width}x{height} pixels")
+        if self.count == 0:
+            self.video.height, self.video.width = height, width
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        picture.pts = self.count
+        picture.time_base = 1 / self.fps
+        self.container.mux(self.video.encode(picture))
+        self.count += 1
+        self._sound_until(self.count / self.fps)
+
+    def _sound_until(self, end: Fraction) -> None:
+        """Interleave the sound up to a time, so that players need not search for it."""
+        if self.sound is not None:
+            for piece in self.sound.until(end):
+                self.container.mux(self.audio.encode(piece))
+
+    def finish(self, target: Path) -> None:
+        """Empty the encoders and move the file."""
+        self.container.mux(self.video.encode(None))
+        if self.sound is not None:
+            self.container.mux(self.audio.encode(None))
+        self.container.close()
+        self.part.replace(target)
+
+    def discard(self) -> None:
+        """Close and remove what lies aside."""
+        if self.sound is not None:
+            self.sound.close()
+        # a writer that failed before its first frame has no header to complete
+        self.container.close()
+        super().discard()
+
+
+class Gif(Sink):
+    """A gif, each frame in 256 colours of its own, encoded as it comes."""
+
+    def __init__(self, part: Path, fps: Fraction) -> None:
+        super().__init__(part)
+        self.fps = fps
+        self.count = 0
+        self.last = -GIF_LEAST
+        self.container = av.open(str(part), "w", format="gif", options={"loop": "0"})
+        self.stream = self.container.add_stream("gif", rate=1 / GIF_TICK)
+        self.stream.pix_fmt = "pal8"
+        self.stream.codec_context.time_base = GIF_TICK
+
+    def write(self, frame: Frames) -> None:
+        """Encode a frame, unless it would last too short."""
+        if self.count == 0:
+            self.stream.height, self.stream.width = frame.shape[:2]
+        # each frame begins at the tick nearest to its time, so that rounding does not add up
+        start = round(self.count / self.fps / GIF_TICK)
+        self.count += 1
+        if start - self.last < GIF_LEAST:
+            return
+        picture = _palette(frame)
+        picture.pts, picture.time_base = start, GIF_TICK
+        for packet in self.stream.encode(picture):
+            packet.duration = round(self.count / self.fps / GIF_TICK) - start
+            self.container.mux(packet)
+        self.last = start
+
+    def finish(self, target: Path) -> None:
+        """Empty the encoders and move the file."""
+        self.container.mux(self.stream.encode(None))
+        self.container.close()
+        self.part.replace(target)
+
+    def discard(self) -> None:
+        """Close and remove what lies aside."""
+        self.container.close()
+        super().discard()
+
+
+def _palette(frame: Frames) -> av.VideoFrame:
+    """Choose 256 colours for a frame, and dither it with them."""
+    height, width = frame.shape[:2]
+    graph = av.filter.Graph()
+    into = graph.add_buffer(width=width, height=height, format=RGB, time_base=GIF_TICK)
+    split = graph.add("split")
+    choose = graph.add("palettegen", "stats_mode=single:reserve_transparent=0")
+    use = graph.add("paletteuse")
+    out = graph.add("buffersink")
+    into.link_to(split)
+    split.link_to(choose, 0, 0)
+    split.link_to(use, 1, 0)
+    choose.link_to(use, 0, 1)
+    use.link_to(out)
+    graph.configure()
+    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+    picture.pts, picture.time_base = 0, GIF_TICK
+    graph.push(picture)
+    graph.push(None)
+    return cast(av.VideoFrame, graph.pull())
+
+
+class Pictures(Sink):
+    """One picture, or a folder of numbered ones."""
+
+    def __init__(self, part: Path) -> None:
+        super().__init__(part)
+        part.mkdir()
+        self.count = 0
+
+    def write(self, frame: Frames) -> None:
+        """Write a picture."""
+        self.count += 1
+        Image.fromarray(frame).save(self.part / f"{self.count:07d}.png")
+
+    def finish(self, target: Path) -> None:
+        """Move the picture, or the folder to where the ending is left out."""
+        if self.count == 1:
+            (self.part / f"{1:07d}.png").replace(target)
+            return
+        folder = target.with_suffix("")
+        if folder.exists():
+            raise ValueError(
+                f"{self.count} frames go to the folder {folder}, which exists: remove it, or give "
+                "another name"
+            )
+        self.part.rename(folder)
+
+    def discard(self) -> None:
+        """Close and remove what lies aside."""
+        shutil.rmtree(self.part, ignore_errors=True)
