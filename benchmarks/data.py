@@ -113,7 +113,7 @@ class TestClips:
 
     Attributes:
         digest: sha256 over names, frame numbers and pixels of the clips passed over last.
-        scored: frames passed over last, source frames not counted.
+        frames: frames passed over last, source frames among them.
         count: clips passed over last.
     """
 
@@ -124,17 +124,17 @@ class TestClips:
         self.device = device
         self.title = title
         self.digest = ""
-        self.scored = 0
+        self.frames = 0
         self.count = 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Give each clip: `video` (1, T, 3, H, W) and `references` in [0, 1], `name`, `fps`."""
         digest = hashlib.sha256()
-        self.scored, self.count = 0, 0
+        self.frames, self.count = 0, 0
         for batch in tqdm(self.data.test_dataloader(), desc=self.title, unit="clip"):
             digest.update(repr((batch["name"], batch["frame_index"].tolist())).encode())
             digest.update(batch["video"].numpy().tobytes())
-            self.scored += batch["video"].shape[1] - 1
+            self.frames += batch["video"].shape[1]
             self.count += 1
             clips = {
                 key: media.to_float(batch[key].to(self.device)) for key in ("video", "references")

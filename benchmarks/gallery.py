@@ -1,77 +1,154 @@
-"""`python -m benchmarks gallery`: several checkpoints side by side on the test clips."""
+"""`python -m benchmarks gallery`: test clips side by side, one film and one strip for each.
+
+Panels from left to right: source, driving frame, then for each checkpoint its reconstruction and
+the absolute difference from the driving frame.
+"""
 
 import argparse
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks import options as shared
+from benchmarks import options
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from animators.module import AnimatorModule
+
+
+def panels(video: "Tensor", predictions: Sequence["Tensor"]) -> "Tensor":
+    """Lay a clip and its reconstructions side by side.
+
+    Args:
+        video: (T, 3, H, W) in [0, 1], the source first.
+        predictions: each (T, 3, H, W) in [0, 1].
+
+    Returns:
+        (T, 3, H, W (2 + 2 * predictions)) in [0, 1].
+    """
+    import torch
+
+    columns = [video[:1].expand_as(video), video]
+    for prediction in predictions:
+        columns += [prediction, (prediction - video).abs()]
+    return torch.cat(columns, dim=3)
+
+
+def strip(frames: "Tensor", count: int) -> "Tensor":
+    """Stack equally spaced frames.
+
+    Args:
+        frames: (T, 3, H, W).
+        count: how many, at most T.
+
+    Returns:
+        (3, H * count, W), the earliest on top.
+    """
+    import torch
+
+    chosen = torch.linspace(0, len(frames) - 1, min(count, len(frames))).round().long()
+    return torch.cat(list(frames[chosen]), dim=1)
+
+
+def rate(fps: float, indices: Sequence[int]) -> Fraction:
+    """Give the rate at which chosen frames of a clip play as long as the clip did.
+
+    Args:
+        fps: the clip's rate.
+        indices: numbers of the chosen frames, the first and last of which span the time.
+    """
+    span = indices[-1] - indices[0]
+    slower = Fraction(len(indices) - 1, span) if span else Fraction(1)
+    return max(Fraction(fps).limit_denominator(1001) * slower, Fraction(1)).limit_denominator(1001)
+
+
+def write_clip(
+    clip: Mapping[str, Any], animators: Sequence["AnimatorModule"], folder: Path, count: int
+) -> list[Path]:
+    """Write one clip's film and strip.
+
+    Args:
+        clip: as `benchmarks.data.TestClips` gives it.
+        animators: all of the clip's size.
+        folder: where `<clip>.mp4` and `<clip>.png` go.
+        count: frames of the strip.
+
+    Returns:
+        The two files.
+    """
+    from datamodules import media
+
+    video, references = clip["video"], clip["references"]
+    made = [animator.reconstruct(video, references)[0].to(video.device) for animator in animators]
+    frames = media.to_uint8(panels(video[0], made))
+    name = re.sub(r"[^\w.#-]+", "-", clip["name"][0])
+    film, picture = folder / f"{name}.mp4", folder / f"{name}.png"
+    speed = rate(clip["fps"][0], clip["frame_index"][0].tolist())
+    for path, stack in ((film, frames), (picture, strip(frames, count)[None])):
+        with media.ClipWriter(path, speed) as writer:
+            for frame in media.to_frames(stack):
+                writer.write(frame)
+    return [film, picture]
+
+
+def make(arguments: argparse.Namespace) -> list[Path]:
+    """Write the gallery.
+
+    Returns:
+        Its files.
+
+    Raises:
+        OSError: a file is missing.
+        ValueError: a file is damaged, or the checkpoints differ in size.
+    """
+    from animators.weights import load_animator
+    from benchmarks.data import TestClips, build_data, data_file, read_options
+
+    file = data_file(arguments.data)
+    settings = read_options(file, arguments.overrides)
+    animators = [load_animator(path, arguments.device) for path in arguments.checkpoint]
+    sizes = {animator.image_size for animator in animators}
+    if len(sizes) > 1:
+        raise ValueError(f"checkpoints of different sizes {sorted(sizes)}: make a gallery for each")
+    settings |= {"image_size": animators[0].image_size, "frames": arguments.frames}
+    settings |= {} if arguments.root is None else {"root": arguments.root}
+    folder = arguments.output or Path("runs") / "gallery" / file.stem
+    clips = TestClips(build_data(settings), animators[0].device, "gallery")
+    files = []
+    for clip in islice(clips, arguments.clips):
+        files += write_clip(clip, animators, folder, arguments.strip)
+    return files
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command's options."""
-    options = argparse.ArgumentParser(
+    described = argparse.ArgumentParser(
         prog="python -m benchmarks gallery",
-        description="For each test clip: source, driving clip, every checkpoint's reconstruction "
-        "and its difference from the clip, as OUTPUT/CLIP.mp4 and a strip OUTPUT/CLIP.png.",
+        description="Write test clips side by side: source, driving, then each checkpoint's "
+        "reconstruction and its difference.",
         allow_abbrev=False,
     )
-    options.add_argument("--checkpoints", required=True, nargs="+", type=Path)
-    shared.add_data(options)
-    options.add_argument("--clips", type=int, default=8, help="clips shown (default: 8)")
-    options.add_argument(
-        "--output", type=Path, default=Path("runs/gallery"),
-        help="folder; real clips stay out of version control (default: runs/gallery)",
-    )  # fmt: skip
-    options.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
-    return options
+    described.add_argument("--checkpoint", required=True, type=Path, nargs="+")
+    options.add_data(described)
+    described.add_argument("--clips", type=int, default=8, help="how many, in order of name")
+    described.add_argument("--strip", type=int, default=6, help="frames of the strip")
+    described.add_argument("--output", type=Path, help="folder (default: runs/gallery/DATA)")
+    options.add_device(described)
+    return described
 
 
 def main(argv: Sequence[str]) -> int:
-    """Draw; returns 0, or 2 after one line on stderr."""
-    return shared.run(parser(), _work, argv)
+    """Write the gallery; returns 0, or 2 after one line on stderr."""
 
+    def work(arguments: argparse.Namespace) -> None:
+        for name in ("clips", "strip"):
+            if getattr(arguments, name) < 1:
+                raise ValueError(f"--{name} must be at least 1, got {getattr(arguments, name)}")
+        for path in make(arguments):
+            print(path)
 
-def _work(arguments: argparse.Namespace) -> None:
-    import torch
-    from tqdm import tqdm
-
-    from animators.weights import load_animator
-    from datamodules import media
-
-    models = [load_animator(path, arguments.device) for path in arguments.checkpoints]
-    sizes = {model.image_size for model in models}
-    if len(sizes) > 1:
-        raise ValueError(f"the checkpoints work at different sizes: {sorted(sizes)}")
-    _, options = shared.data_options(arguments, sizes.pop())
-    data = shared.open_data(options, arguments.data)
-    count = min(arguments.clips, len(data.test_clips))
-    loader = iter(data.test_dataloader())
-    for _ in tqdm(range(count), desc="clips", unit="clip"):
-        batch = next(loader)
-        video = media.to_float(batch["video"])
-        columns = [video[0, :1].expand_as(video[0]), video[0]]
-        for model in models:
-            result = model.reconstruct(video)[0].cpu()
-            columns += [result, (result - video[0]).abs().clamp(0, 1)]
-        name = Path(batch["name"][0]).name
-        frames = media.to_frames(media.to_uint8(torch.cat(columns, dim=3)))
-        _write(arguments.output / name, frames, batch["fps"][0])
-    print(f"{count} clips in {arguments.output}: source, driving, then each checkpoint and its "
-          "difference")  # fmt: skip
-
-
-def _write(stem: Path, frames: Any, fps: float) -> None:
-    """Write a clip, and a strip of six of its frames below each other."""
-    import numpy as np
-
-    from datamodules.media import ClipWriter
-
-    rate = Fraction(fps).limit_denominator(1001)
-    with ClipWriter(stem.with_name(f"{stem.name}.mp4"), rate) as writer:
-        for frame in frames:
-            writer.write(frame)
-    shown = np.linspace(0, len(frames) - 1, min(6, len(frames))).round().astype(int)
-    with ClipWriter(stem.with_name(f"{stem.name}.png"), rate) as writer:
-        writer.write(np.concatenate(list(frames[shown])))
+    return options.run(parser(), work, argv)

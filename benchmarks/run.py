@@ -45,7 +45,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         OSError: a file is missing.
         ValueError: a file is damaged, or things do not fit each other.
     """
-    from animators.metrics import Protocol, ReconstructionSuite, copy_source, evaluate_clips
+    from animators.metrics import Protocol, ReconstructionSuite, Scored, copy_source, evaluate_clips
     from animators.weights import load_animator
     from benchmarks import records
     from benchmarks.data import TestClips, build_data, data_file, public_options, read_options
@@ -69,6 +69,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     copied = evaluate_clips(copy_source, clips, suite)
     clips.title = name
     measured = evaluate_clips(animator.reconstruct, clips, suite)
+    frames = clips.frames - (clips.count if protocol.scored is Scored.REMAINING else 0)
     return {
         "format": records.FORMAT,
         "kind": "quality",
@@ -79,7 +80,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "copy_source": copied,
         "higher_is_better": suite.higher_is_better,
         "checkpoint": describe_checkpoint(arguments.checkpoint, animator),
-        "clips": {"count": clips.count, "frames": clips.scored, "sha256": clips.digest},
+        "clips": {"count": clips.count, "frames": frames, "sha256": clips.digest},
         "config": public_options(settings),
         "seed": settings["seed"],
         **records.provenance(animator.device),

@@ -1,195 +1,147 @@
-"""`python -m benchmarks speed`: animate against the naive loop, side by side in one run.
+"""`python -m benchmarks speed`: frames a second, memory, and the gain over the naive loop.
 
-The naive loop encodes the source again for every driving frame, as LIA's own demo does. Times
-are ratios, measured in turn in one process; absolute ones count on a GPU only.
+The naive loop, which the authors' own demo runs, encodes the source again for every driving frame:
+2 e + d a frame, where e is the time of the encoder and d that of the decoder. Ours takes e + d.
 """
 
 import argparse
-import json
-import statistics
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks import options as shared
+from benchmarks import options
+
+if TYPE_CHECKING:
+    from animators.module import AnimatorModule
 
 CHUNKS = (1, 2, 4, 8)
+TOLERANCE = 1e-5  # mean difference that counts as equal output
+
+
+def measure(animator: "AnimatorModule", frames: int, repeats: int) -> dict[str, Any]:
+    """Time an animator on a clip of smooth noise.
+
+    Args:
+        animator: in eval mode.
+        frames: driving frames.
+        repeats: passes of which the median is taken.
+
+    Returns:
+        Times in milliseconds a frame, frames a second, ratios, calls, memory.
+    """
+    from benchmarks import timing
+
+    source, driving = timing.test_clip(animator, frames)
+    calls = timing.count_calls(animator, source, driving)
+    loops = {"naive": lambda: timing.naive(animator, source, driving)}
+    for size in CHUNKS:
+        loops[f"chunk {size}"] = lambda size=size: timing.ours(animator, source, driving, size)
+    times, outputs = timing.interleaved(loops, repeats, animator.device)
+    parts = timing.part_times(animator, source, driving, repeats)
+    e, d = parts["encoder"], parts["decoder"]
+    best = animator.default_chunk()
+    rows = {}
+    for name, seconds in times.items():
+        difference = (outputs[name] - outputs["naive"]).abs()
+        rows[name] = {
+            "ms_per_frame": 1000 * seconds / frames,
+            "frames_per_second": frames / seconds,
+            "ratio_to_naive": times["naive"] / seconds,
+            "mean_difference": float(difference.double().mean()),
+            "max_difference": float(difference.max()),
+        }
+    return {
+        "frames": frames,
+        "repeats": repeats,
+        "image_size": animator.image_size,
+        "parameters": sum(weight.numel() for weight in animator.network.parameters()),
+        "peak_memory_bytes": timing.peak_memory(
+            lambda: timing.ours(animator, source, driving, best), animator.device
+        ),
+        "calls": calls,
+        "expected_calls": {"encoder": 1 + frames, "decoder": frames},
+        "encoder_ms": 1000 * e,
+        "decoder_ms": 1000 * d,
+        "ideal_ratio": (2 * e + d) / (e + d),
+        "default_chunk": best,
+        "ratio": rows[f"chunk {best}"]["ratio_to_naive"],
+        "loops": rows,
+    }
+
+
+def report(record: dict[str, Any]) -> str:
+    """Write a record as Markdown."""
+    result = record["result"]
+    calls, expected = result["calls"], result["expected_calls"]
+    lines = [
+        f"### {record['model']}, {result['image_size']} pixels, {record['device']}",
+        "",
+        f"{result['parameters']:,} parameters; peak memory {result['peak_memory_bytes'] / 1e6:,.0f} "
+        f"MB ({record['memory_kind']}); encoder {result['encoder_ms']:.1f} ms, decoder "
+        f"{result['decoder_ms']:.1f} ms a frame.",
+        f"Calls for {result['frames']} frames: encoder {calls['encoder']} (expected "
+        f"{expected['encoder']}), decoder {calls['decoder']} (expected {expected['decoder']}), "
+        f"QR {calls['qr']}.",
+        f"Gain over the naive loop {result['ratio']:.2f}; (2e + d) / (e + d) allows "
+        f"{result['ideal_ratio']:.2f}.",
+        "",
+        "| loop | ms a frame | frames a second | against naive | mean difference | largest |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name, row in result["loops"].items():
+        mark = " (default)" if name == f"chunk {result['default_chunk']}" else ""
+        lines.append(
+            f"| {name}{mark} | {row['ms_per_frame']:.1f} | {row['frames_per_second']:.1f} | "
+            f"{row['ratio_to_naive']:.2f} | {row['mean_difference']:.1e} | "
+            f"{row['max_difference']:.1e} |"
+        )
+    return "\n".join(lines)
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command's options."""
-    options = argparse.ArgumentParser(
-        prog="python -m benchmarks speed", description=__doc__, allow_abbrev=False
+    described = argparse.ArgumentParser(
+        prog="python -m benchmarks speed",
+        description="Time a checkpoint, and compare it with the loop that encodes the source for "
+        "every frame.",
+        allow_abbrev=False,
     )
-    options.add_argument(
-        "--checkpoint", type=Path, help="default: LIA at the paper's size, untrained"
+    described.add_argument("--checkpoint", required=True, type=Path, help="a trained animator")
+    described.add_argument("--clip-frames", type=int, default=32, help="driving frames")
+    described.add_argument("--repeats", type=int, default=5, help="passes; the median counts")
+    described.add_argument("--name", help="what it is called (default: the animator)")
+    described.add_argument(
+        "--output", type=Path, help="folder of the record (default: benchmarks/results)"
     )
-    options.add_argument("--frames", type=int, default=16, help="driving frames (default: 16)")
-    options.add_argument("--repeats", type=int, default=3, help="rounds of all loops (default: 3)")
-    options.add_argument("--device", default="auto", help="auto, cpu, cuda")
-    options.add_argument("--output", type=Path, help="JSON file to write")
-    return options
+    options.add_device(described)
+    return described
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measure; returns 0, or 2 after one line on stderr."""
-    return shared.run(parser(), _work, argv)
+    """Measure, write and print the record; returns 0, or 2 after one line on stderr."""
 
+    def work(arguments: argparse.Namespace) -> None:
+        if arguments.clip_frames < 2 or arguments.repeats < 1:
+            raise ValueError("--clip-frames must be at least 2 and --repeats at least 1")
+        from animators.weights import load_animator
+        from benchmarks import records
+        from benchmarks.run import describe_checkpoint
 
-def _work(arguments: argparse.Namespace) -> None:
-    if arguments.frames < 2 or arguments.repeats < 1:
-        raise ValueError("--frames must be at least 2 and --repeats at least 1")
-    record = measure(_animator(arguments), arguments.frames, arguments.repeats)
-    print(render(record))
-    if arguments.output is not None:
-        shared.write_whole(arguments.output, json.dumps(record, indent=1) + "\n")
-        print(f"written: {arguments.output}")
+        animator = load_animator(arguments.checkpoint, arguments.device)
+        name = arguments.name or type(animator).__name__.lower()
+        cuda = animator.device.type == "cuda"
+        record = {
+            "format": records.FORMAT,
+            "kind": "speed",
+            "model": name,
+            "checkpoint": describe_checkpoint(arguments.checkpoint, animator),
+            "settings": {"frames": arguments.clip_frames},
+            "memory_kind": "GPU, above the weights" if cuda else "whole process",
+            "result": measure(animator, arguments.clip_frames, arguments.repeats),
+            **records.provenance(animator.device),
+        }
+        path = records.write_record(record, arguments.output or records.RESULTS, "speed", name)
+        print(report(record))
+        print(f"\nrecord: {path}")
 
-
-def _animator(arguments: argparse.Namespace) -> Any:
-    from animators.weights import animator_class, choose_device, load_animator
-
-    if arguments.checkpoint is not None:
-        return load_animator(arguments.checkpoint, arguments.device)
-    import torch
-
-    torch.manual_seed(0)
-    kind = animator_class("animators.lia.Lia", Path("speed"))
-    return kind.for_inference({}).to(choose_device(arguments.device)).eval()
-
-
-def measure(model: Any, frames: int, repeats: int) -> dict[str, Any]:
-    """Time the loops in turn, `repeats` times after a warm-up, and compare their pictures.
-
-    Args:
-        model: an animator with `network.encoder` and `network.decoder`.
-        frames: driving frames.
-        repeats: rounds; medians are reported.
-
-    Returns:
-        Seconds, ratios, calls, differences and provenance.
-    """
-    import torch
-
-    from benchmarks.provenance import provenance
-
-    size, device = model.image_size, model.device
-    draw = torch.Generator().manual_seed(0)
-    small = torch.rand(frames + 1, 3, 8, 8, generator=draw)
-    pictures = torch.nn.functional.interpolate(small, (size, size), mode="bilinear").to(device)
-    source, driving = pictures[:1], pictures[None, 1:]
-
-    loops: dict[str, Callable[[], Any]] = {"naive": lambda: naive(model, source, driving)}
-    for chunk in CHUNKS:
-        loops[f"chunk {chunk}"] = lambda c=chunk: model.animate(source, driving, chunk=c)
-    parts: dict[str, Callable[[], Any]] = {
-        "encoder": lambda: model.encode_source(source),
-        "decoder": _decoder(model, source),
-    }
-    with torch.no_grad():
-        outputs = {name: loop() for name, loop in loops.items()}  # a warm-up too
-        for part in parts.values():
-            part()
-        seconds = _rounds({**loops, **parts}, repeats, device)
-    with counted(model) as calls:
-        model.animate(source, driving, chunk=1)
-    encode, decode = seconds["encoder"], seconds["decoder"]
-    return {
-        "image_size": size,
-        "frames": frames,
-        "parameters": sum(p.numel() for p in model.network.parameters()),
-        "seconds": seconds,
-        "calls": calls,
-        "ratio": {n: seconds["naive"] / seconds[n] for n in loops if n != "naive"},
-        "ideal_ratio": (2 * encode + decode) / (encode + decode),
-        "mean_difference": {
-            n: (outputs[n] - outputs["naive"]).abs().mean().item() for n in loops if n != "naive"
-        },
-        "default_chunk": model.default_chunk(),
-        "peak_gpu_bytes": torch.cuda.max_memory_allocated() if device.type == "cuda" else None,
-        **provenance(device),
-    }
-
-
-def naive(model: Any, source: Any, driving: Any) -> Any:
-    """Animate frame by frame, encoding the source each time (relative mode)."""
-    import torch
-
-    from animators.animator import Mode
-
-    reference = model.encode_motion(driving[:, 0])
-    results = []
-    for i in range(driving.shape[1]):
-        state = model.encode_source(source)
-        motion = model.transfer(state, model.encode_motion(driving[:, i]), reference, Mode.RELATIVE)
-        results.append(model.render(state, motion).clamp(0, 1))
-    return torch.stack(results, dim=1)
-
-
-def _decoder(model: Any, source: Any) -> Callable[[], Any]:
-    import torch
-
-    with torch.no_grad():
-        state, motion = model.encode_source(source), model.encode_motion(source)
-    return lambda: model.render(state, motion)
-
-
-def _rounds(loops: dict[str, Callable[[], Any]], repeats: int, device: Any) -> dict[str, float]:
-    """Time every loop once a round, so that a slow moment falls on all; medians in seconds."""
-    import torch
-    from tqdm import tqdm
-
-    times: dict[str, list[float]] = {name: [] for name in loops}
-    for _ in tqdm(range(repeats), desc="rounds"):
-        for name, loop in loops.items():
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            begin = time.perf_counter()
-            loop()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            times[name].append(time.perf_counter() - begin)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-@contextmanager
-def counted(model: Any) -> Iterator[dict[str, int]]:
-    """Count the pictures that go through encoder and decoder."""
-    calls = {"encoder": 0, "decoder": 0}
-    hooks = []
-    for name in calls:
-
-        def hook(_module: Any, inputs: Any, key: str = name) -> None:
-            calls[key] += len(inputs[0])
-
-        hooks.append(getattr(model.network, name).register_forward_pre_hook(hook))
-    try:
-        yield calls
-    finally:
-        for handle in hooks:
-            handle.remove()
-
-
-def render(record: dict[str, Any]) -> str:
-    """Write a measurement as Markdown."""
-    lines = [
-        f"{record['frames']} frames of {record['image_size']} pixels, "
-        f"{record['parameters']:,} parameters, {record['device']}, {record['threads']} threads",
-        "",
-        "| loop | against the naive loop | mean difference |",
-        "|---|---:|---:|",
-    ]
-    for name, ratio in record["ratio"].items():
-        lines.append(f"| {name} | {ratio:.2f}x | {record['mean_difference'][name]:.1e} |")
-    calls = record["calls"]
-    lines += [
-        "",
-        f"What encoder and decoder times allow, (2e+d)/(e+d): {record['ideal_ratio']:.2f}x. "
-        f"Pictures encoded {calls['encoder']}, decoded {calls['decoder']}.",
-    ]
-    if record["peak_gpu_bytes"] is not None:
-        rate = record["frames"] / record["seconds"][f"chunk {record['default_chunk']}"]
-        lines.append(f"{rate:.1f} frames/s, {record['peak_gpu_bytes'] / 2**20:.0f} MiB at most")
-    return "\n".join(lines)
+    return options.run(parser(), work, argv)

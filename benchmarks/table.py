@@ -1,178 +1,232 @@
-"""`python -m benchmarks table`: records joined into tables, the papers' numbers in others."""
+"""`python -m benchmarks table`: records as Markdown and CSV, copy-source first, best in bold."""
 
 import argparse
 import csv
-import json
-import math
+import io
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import options as shared
+from benchmarks import options
 
-HERE = Path(__file__).resolve().parent
-NEEDED = ("name", "data", "protocol", "metrics", "higher_is_better", "date", "device")
-REPORTED = ("paper", "table", "row", "line", "split", "metric", "detector", "printed", "value",
-            "suspect")  # fmt: skip
-BASELINE = "copy-source"
+BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
+PAGE = Path(__file__).resolve().parent / "README.md"
+COPY_SOURCE = "copy-source"
 
-Record = Mapping[str, Any]
+Record = dict[str, Any]
+
+
+@dataclass
+class Row:
+    """One line of a table.
+
+    Attributes:
+        name: animator, or copy-source.
+        values: metric -> number; None where nothing was to be measured.
+        reported: metric -> number that the paper prints under the same protocol.
+        budget: pairs that were trained on, as text.
+        device: where it was measured.
+    """
+
+    name: str
+    values: dict[str, float | None]
+    reported: dict[str, float] = field(default_factory=dict)
+    budget: str = ""
+    device: str = ""
+
+
+@dataclass
+class Table:
+    """Rows of one set under one protocol."""
+
+    title: str
+    metrics: list[str]
+    higher_is_better: dict[str, bool]
+    rows: list[Row]
+
+    def best(self, metric: str) -> float | None:
+        """Give the best value of a column, copy-source among them."""
+        values = [value for row in self.rows if (value := row.values.get(metric)) is not None]
+        if not values:
+            return None
+        return max(values) if self.higher_is_better[metric] else min(values)
+
+
+def build_table(records: Sequence[Record]) -> Table:
+    """Put records of one protocol on one set under each other.
+
+    Args:
+        records: at least one.
+
+    Raises:
+        ValueError: protocols, sets or clips differ, so that no column could hold both numbers.
+    """
+    from benchmarks.reported import read_reported
+
+    for what, values in (
+        ("protocols", {record["protocol"]["name"] for record in records}),
+        ("sets", {record["data"] for record in records}),
+        ("clips", {record["clips"].get("sha256") for record in records}),
+    ):
+        if len(values) > 1:
+            raise ValueError(
+                f"one table cannot hold different {what}: {', '.join(sorted(map(str, values)))}; "
+                "give records of one, or none to have a table for each"
+            )
+    first = records[0]
+    names = list(dict.fromkeys(name for record in records for name in record["metrics"]))
+    better = {name: bool(r["higher_is_better"][name]) for r in records for name in r["metrics"]}
+    reported = read_reported()
+    rows = [Row(COPY_SOURCE, _copied(records))]
+    rows += [_row(record, reported) for record in sorted(records, key=lambda r: str(r["model"]))]
+    clips = first["clips"]
+    title = (
+        f"{first['data']}: {clips.get('count')} clips, {clips.get('frames')} frames, "
+        f"`{first['protocol']['name']}`"
+    )
+    return Table(title, names, better, rows)
+
+
+def _copied(records: Sequence[Record]) -> dict[str, float | None]:
+    values: dict[str, float | None] = {}
+    for record in records:
+        for name, value in record["copy_source"].items():
+            known = values.setdefault(name, value)
+            if value is not None and known is not None and abs(value - known) > 1e-4 * abs(known):
+                raise ValueError(
+                    f"copy-source has {name} {known} and {value} on the same clips: one of the "
+                    f"records is not what it says (the last read: {record['model']})"
+                )
+    return values
+
+
+def _row(record: Record, reported: list[Any]) -> Row:
+    from benchmarks.reported import beside
+
+    printed = {}
+    for name in record["metrics"]:
+        cell = beside(
+            reported,
+            model=record["model"],
+            split=record["data"],
+            metric=name,
+            protocol=record["protocol"]["name"],
+        )
+        if cell is not None and cell.value is not None:
+            printed[name] = cell.value
+    trained = record["checkpoint"].get("trained") or {}
+    pairs = trained.get("pairs_seen")
+    budget = f"{pairs:,}" if isinstance(pairs, int) else ""
+    return Row(record["model"], dict(record["metrics"]), printed, budget, record["device"])
+
+
+def group(records: Sequence[Record]) -> list[list[Record]]:
+    """Split records into those that can stand in one table."""
+    groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
+    for record in records:
+        clips = str(record["clips"].get("sha256"))
+        groups[record["data"], record["protocol"]["name"], clips].append(record)
+    return [groups[key] for key in sorted(groups)]
+
+
+def markdown(table: Table) -> str:
+    """Write a table as Markdown: `measured (reported, difference)` where a paper has the number."""
+    heads = [f"{name} {'↑' if table.higher_is_better[name] else '↓'}" for name in table.metrics]
+    lines = [
+        f"### {table.title}",
+        "",
+        "| | " + " | ".join([*heads, "pairs seen", "device"]) + " |",
+        "|---|" + "---:|" * len(heads) + "---:|---|",
+    ]
+    for row in table.rows:
+        cells = [_cell(table, row, name) for name in table.metrics]
+        lines.append("| " + " | ".join([row.name, *cells, row.budget, row.device]) + " |")
+    return "\n".join(lines)
+
+
+def _cell(table: Table, row: Row, name: str) -> str:
+    value = row.values.get(name)
+    if value is None:
+        return "–"  # noqa: RUF001
+    text = digits(value)
+    if text == digits(table.best(name) or 0.0):
+        text = f"**{text}**"
+    if name in row.reported:
+        text += f" ({row.reported[name]:g}, {value - row.reported[name]:+.3f})"
+    return text
+
+
+def digits(value: float) -> str:
+    """Write a number with four decimals, or two from 10 on."""
+    return f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"
+
+
+def as_csv(tables: Sequence[Table]) -> str:
+    """Write tables as one CSV with a line for each number."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["table", "row", "metric", "measured", "reported", "pairs_seen", "device"])
+    for table in tables:
+        for row in table.rows:
+            for name in table.metrics:
+                value = row.values.get(name)
+                measured = "" if value is None else repr(value)
+                printed = row.reported.get(name, "")
+                pairs = row.budget.replace(",", "")
+                writer.writerow([table.title, row.name, name, measured, printed, pairs, row.device])
+    return text.getvalue()
+
+
+def insert(page: str, tables: str) -> str:
+    """Put the tables between the marks of a page.
+
+    Raises:
+        ValueError: the page has no marks.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page has no lines {BEGIN} and {END} to write the tables between")
+    return f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}"
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command's options."""
-    options = argparse.ArgumentParser(
-        prog="python -m benchmarks table",
-        description="Print records as tables, one for each data set and protocol; the papers' "
-        "numbers, whose protocols are not ours, follow in tables of their own.",
-        allow_abbrev=False,
+    described = argparse.ArgumentParser(
+        prog="python -m benchmarks table", description=__doc__, allow_abbrev=False
     )
-    options.add_argument(
-        "records", nargs="*", type=Path, help="JSON records or folders of them (default: results/)"
+    described.add_argument(
+        "records", nargs="*", type=Path, help="records for one table, which is only printed; "
+        "without any, all of --results go into the page, a table for each set and protocol",
+    )  # fmt: skip
+    described.add_argument("--results", type=Path, help="folder (default: benchmarks/results)")
+    described.add_argument(
+        "--page", type=Path, default=PAGE, help="page to write (default: benchmarks/README.md)"
     )
-    options.add_argument("--reported", type=Path, default=HERE / "reported.csv")
-    options.add_argument("--output", type=Path, help="Markdown file to write (default: only print)")
-    return options
+    described.add_argument("--csv", type=Path, help="write the numbers here as well")
+    return described
 
 
 def main(argv: Sequence[str]) -> int:
-    """Join; returns 0, or 2 after one line on stderr."""
-    return shared.run(parser(), _work, argv)
+    """Write the tables; returns 0, or 2 after one line on stderr."""
 
+    def work(arguments: argparse.Namespace) -> None:
+        from benchmarks import records
 
-def _work(arguments: argparse.Namespace) -> None:
-    records = read_records(arguments.records or [HERE / "results"])
-    text = measured(records) + "\n" + reported(read_reported(arguments.reported))
-    print(text)
-    if arguments.output is not None:
-        shared.write_whole(arguments.output, text)
-        print(f"written: {arguments.output}")
+        if arguments.records:
+            tables = [build_table([records.read_record(path) for path in arguments.records])]
+        else:
+            found = records.read_records(arguments.results or records.RESULTS)
+            tables = [build_table(rows) for rows in group(found)]
+        text = "\n\n".join(markdown(table) for table in tables)
+        if arguments.csv:
+            records.write_text(arguments.csv, as_csv(tables))
+        print(text)
+        if not arguments.records:
+            page = arguments.page.read_text(encoding="utf-8")
+            records.write_text(arguments.page, insert(page, text))
+            print(f"\nwritten into {arguments.page}")
 
-
-def read_records(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """Read records, and every record of a folder.
-
-    Raises:
-        FileNotFoundError: a path is missing.
-        ValueError: no record at all, or a file that is none.
-    """
-    files: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise FileNotFoundError(
-                f"{path} does not exist: measure with `python -m benchmarks run`"
-            )
-        files += sorted(path.glob("*.json")) if path.is_dir() else [path]
-    if not files:
-        raise ValueError(f"no record in {paths[0]}: measure with `python -m benchmarks run`")
-    return [_read(file) for file in files]
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is no JSON record ({error}): measure it again") from error
-    missing = [k for k in NEEDED if not isinstance(record, dict) or k not in record]
-    if missing:
-        raise ValueError(f"{file} is no record of `benchmarks run`: it lacks {', '.join(missing)}")
-    if any(not isinstance(v, int | float) or math.isnan(v) for v in record["metrics"].values()):
-        raise ValueError(f"{file} holds a metric that is no number: measure it again")
-    return {**record, "file": file.name}
-
-
-def newest(records: Sequence[Record]) -> list[Record]:
-    """Keep the newest record of each row of one table."""
-    kept: dict[str, Record] = {}
-    for record in sorted(records, key=lambda r: str(r["date"])):
-        kept[str(record["name"])] = record
-    return sorted(kept.values(), key=lambda r: (r["name"] != BASELINE, str(r["name"])))
-
-
-def measured(records: Sequence[Record]) -> str:
-    """Write one Markdown table for each data set and protocol, copy-source first, the best bold.
-
-    Raises:
-        ValueError: records of one table that scored different clips or lack copy-source.
-    """
-    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for record in records:
-        groups[str(record["data"]), str(record["protocol"]["name"])].append(record)
-    parts = []
-    for (data, protocol), members in sorted(groups.items()):
-        rows = newest(members)
-        if rows[0]["name"] != BASELINE:
-            raise ValueError(f"{data}, {protocol}: there is no {BASELINE} to compare with")
-        counts = {r.get("clips") for r in rows}
-        if len(counts) > 1:
-            raise ValueError(f"{data}, {protocol}: rows scored {counts} clips: measure them again")
-        parts.append(f"### {data}, {rows[0].get('clips')} clips, `{protocol}`\n\n{_table(rows)}")
-    return "\n".join(parts)
-
-
-def _table(rows: Sequence[Record]) -> str:
-    better: Mapping[str, bool] = rows[0]["higher_is_better"]
-    metrics = [m for m in better if any(m in r["metrics"] for r in rows)]
-    best = {
-        m: (max if better[m] else min)(r["metrics"][m] for r in rows if m in r["metrics"])
-        for m in metrics
-    }
-    arrows = [f"{m} {'↑' if better[m] else '↓'}" for m in metrics]
-    lines = [
-        f"| | {' | '.join(arrows)} | pairs seen | device |",
-        "|---|" + "---:|" * (len(metrics) + 1) + "---|",
-    ]
-    for row in rows:
-        cells = []
-        for m in metrics:
-            value = row["metrics"].get(m)
-            text = "" if value is None else f"{value:.4f}"
-            cells.append(f"**{text}**" if value == best[m] else text)
-        pairs = row.get("training", {}).get("pairs_seen", "")
-        seen = f"{pairs:,}" if isinstance(pairs, int) else ""
-        lines.append(f"| {row['name']} | {' | '.join(cells)} | {seen} | {row['device']} |")
-    return "\n".join(lines) + "\n"
-
-
-def read_reported(file: Path) -> list[dict[str, str]]:
-    """Read the papers' numbers.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: other columns, or a value that is no number.
-    """
-    if not file.is_file():
-        raise FileNotFoundError(f"{file} does not exist: it holds the papers' numbers")
-    with file.open(newline="", encoding="utf-8") as handle:
-        reader = csv.DictReader(handle)
-        rows = list(reader)
-    if tuple(reader.fieldnames or ()) != REPORTED:
-        raise ValueError(f"{file} must have the columns {','.join(REPORTED)}")
-    for number, row in enumerate(rows, start=2):
-        try:
-            float(row["value"])
-        except (TypeError, ValueError):
-            raise ValueError(f"{file}, line {number}: {row['value']!r} is no number") from None
-    return rows
-
-
-def reported(rows: Sequence[Mapping[str, str]]) -> str:
-    """Write the papers' numbers as printed, by paper, table and split; `?` marks suspect ones."""
-    groups: dict[tuple[str, str, str], dict[str, dict[str, str]]] = {}
-    for row in rows:
-        table = groups.setdefault((row["paper"], row["table"], row["split"]), {})
-        mark = "?" if row["suspect"] else ""
-        detector = f" ({row['detector']})" if row["detector"] else ""
-        table.setdefault(row["row"], {})[f"{row['metric']}{detector}"] = row["printed"] + mark
-    parts = []
-    for (paper, number, split), table in groups.items():
-        metrics = list(dict.fromkeys(m for cells in table.values() for m in cells))
-        lines = [f"| | {' | '.join(metrics)} |", "|---|" + "---:|" * len(metrics)]
-        for name, cells in table.items():
-            lines.append(f"| {name} | {' | '.join(cells.get(m, '') for m in metrics)} |")
-        parts.append(
-            f"### As printed in {paper}, table {number}, {split}: another protocol and split, "
-            f"not comparable with the tables above\n\n" + "\n".join(lines) + "\n"
-        )
-    return "\n".join(parts)
+    return options.run(parser(), work, argv)

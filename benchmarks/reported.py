@@ -1,0 +1,85 @@
+"""What papers print about themselves, as data: `reported.csv`."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from animators.metrics import Protocol
+
+REPORTED = Path(__file__).resolve().parent / "reported.csv"
+HEADER = (
+    *("paper", "table", "row", "line", "split"),
+    *("metric", "detector", "printed", "value", "suspect"),
+)
+
+# How each paper measures reconstruction. Only numbers of one protocol may stand side by side.
+PROTOCOLS = {"lia": Protocol.lia(256).name}
+
+
+@dataclass(frozen=True)
+class Reported:
+    """One printed cell.
+
+    Attributes:
+        paper: whose paper.
+        table: number of the table there.
+        row: method, as we call it.
+        line: line of the paper's text.
+        split: data set; each paper has its own split of it.
+        metric: as we call it.
+        detector: network behind the metric.
+        printed: the cell, letter for letter.
+        value: the number, or None where it cannot be read.
+        suspect: why it is doubted; empty where it is not.
+    """
+
+    paper: str
+    table: str
+    row: str
+    line: int
+    split: str
+    metric: str
+    detector: str
+    printed: str
+    value: float | None
+    suspect: str
+
+
+def read_reported(path: Path = REPORTED) -> list[Reported]:
+    """Read the file of printed values.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: another header, or a cell that is no number.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file of reported values {path}")
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != HEADER:
+            raise ValueError(f"{path} must begin with the line {','.join(HEADER)}")
+        return [_row(path, number, row) for number, row in enumerate(reader, start=2)]
+
+
+def _row(path: Path, number: int, row: dict[str, str]) -> Reported:
+    try:
+        line, value = int(row["line"]), float(row["value"]) if row["value"] else None
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}, line {number}: {error}") from error
+    texts = {name: row[name] for name in HEADER if name not in ("line", "value")}
+    return Reported(line=line, value=value, **texts)
+
+
+def beside(
+    rows: list[Reported], *, model: str, split: str, metric: str, protocol: str
+) -> Reported | None:
+    """Find what was printed for a measurement: same method, set, metric and protocol.
+
+    Returns:
+        The first such cell (papers give the main table first), or None.
+    """
+    for row in rows:
+        same = (row.row, row.split, row.metric) == (model, split, metric)
+        if same and row.value is not None and PROTOCOLS.get(row.paper) == protocol:
+            return row
+    return None

@@ -1,0 +1,194 @@
+"""Clocks and counters of the speed benchmark."""
+
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from animators.animator import Mode
+
+if TYPE_CHECKING:
+    from animators.module import AnimatorModule
+
+Loop = Callable[[], Tensor]
+
+
+def test_clip(animator: "AnimatorModule", frames: int) -> tuple[Tensor, Tensor]:
+    """Make a picture and a clip of smooth noise, the same each time.
+
+    Returns:
+        (1, 3, H, W) and (1, T, 3, H, W) in [0, 1], on the animator's device.
+    """
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(frames + 1, 3, 8, 8, generator=generator)
+    size = animator.image_size
+    smooth = torch.nn.functional.interpolate(coarse, size=(size, size), mode="bilinear")
+    weight = next(animator.parameters())
+    images = smooth.to(weight.device, weight.dtype)
+    return images[:1], images[None, 1:]
+
+
+@torch.no_grad()
+def naive(animator: "AnimatorModule", source: Tensor, driving: Tensor) -> Tensor:
+    """Animate in relative mode, encoding the source again for every frame.
+
+    Args:
+        animator: in eval mode.
+        source: (1, 3, H, W) in [0, 1].
+        driving: (1, T, 3, H, W) in [0, 1].
+
+    Returns:
+        (1, T, 3, H, W).
+    """
+    reference = animator.encode_motion(driving[:, 0])
+    made = []
+    for frame in driving.unbind(1):
+        state = animator.encode_source(source)
+        motion = animator.encode_motion(frame)
+        moved = animator.transfer(state, motion, reference, Mode.RELATIVE)
+        made.append(animator.render(state, moved))
+    return torch.stack(made, dim=1)
+
+
+@torch.no_grad()
+def ours(animator: "AnimatorModule", source: Tensor, driving: Tensor, chunk: int) -> Tensor:
+    """Animate in relative mode by the streaming loop; shapes as `naive`."""
+    chunks = torch.split(driving, chunk, dim=1)
+    return torch.cat(list(animator.stream(source, chunks, mode=Mode.RELATIVE)), dim=1)
+
+
+def wait(device: torch.device) -> None:
+    """Let the device finish what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def seconds(work: Callable[[], Any], device: torch.device) -> tuple[float, Any]:
+    """Time one call.
+
+    Returns:
+        Seconds, and what the call gave.
+    """
+    wait(device)
+    start = time.perf_counter()
+    result = work()
+    wait(device)
+    return time.perf_counter() - start, result
+
+
+def interleaved(
+    loops: Mapping[str, Loop], repeats: int, device: torch.device
+) -> tuple[dict[str, float], dict[str, Tensor]]:
+    """Time loops in turns, so that a busy moment of the machine does not hit one of them alone.
+
+    Returns:
+        Name -> median of the seconds; name -> output of the loop's last pass.
+    """
+    for loop in loops.values():
+        loop()  # the first call allocates and chooses kernels
+    times: dict[str, list[float]] = {name: [] for name in loops}
+    outputs = {}
+    for _ in range(repeats):
+        for name, loop in loops.items():
+            taken, outputs[name] = seconds(loop, device)
+            times[name].append(taken)
+    return {name: statistics.median(values) for name, values in times.items()}, outputs
+
+
+@torch.no_grad()
+def part_times(
+    animator: "AnimatorModule", source: Tensor, driving: Tensor, repeats: int
+) -> dict[str, float]:
+    """Time the encoder and the decoder on single pictures.
+
+    Returns:
+        `encoder`: seconds, the mean of encoding a source and of reading a driving frame's motion;
+        `decoder`: seconds of handing over the motion and drawing.
+    """
+    device = animator.device
+    state = animator.encode_source(source)
+    reference = animator.encode_motion(driving[:, 0])
+
+    def draw() -> Tensor:
+        moved = animator.transfer(state, reference, reference, Mode.RELATIVE)
+        return animator.render(state, moved)
+
+    parts: dict[str, Loop] = {
+        "source": lambda: animator.encode_source(source),
+        "motion": lambda: animator.encode_motion(driving[:, 0]),
+        "decoder": draw,
+    }
+    medians, _ = interleaved(parts, max(10, 4 * repeats), device)
+    encoder = (medians["source"] + medians["motion"]) / 2
+    return {"encoder": encoder, "decoder": medians["decoder"]}
+
+
+class _QrCounter(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:  # the signature is torch's
+        self.count += "qr" in func.name().split("::")[-1].split(".")[0]
+        return func(*args, **(kwargs or {}))
+
+
+def count_calls(animator: "AnimatorModule", source: Tensor, driving: Tensor) -> dict[str, int]:
+    """Count what one pass of the streaming loop asks of the network, one frame at a time.
+
+    Returns:
+        `encoder` and `decoder`: pictures through each; `qr`: QR decompositions.
+    """
+    counts = {"encoder": 0, "decoder": 0}
+
+    def counting(part: str, verb: Callable[..., Any], pictures: int) -> Callable[..., Any]:
+        def counted(*arguments: Any, **named: Any) -> Any:
+            counts[part] += len(arguments[pictures]) if pictures >= 0 else 1
+            return verb(*arguments, **named)
+
+        return counted
+
+    animator.train()
+    animator.eval()  # forgets what is kept between passes
+    verbs = {
+        "encode_source": counting("encoder", animator.encode_source, 0),
+        "encode_motion": counting("encoder", animator.encode_motion, 0),
+        "render": counting("decoder", animator.render, -1),
+    }
+    for name, verb in verbs.items():
+        object.__setattr__(animator, name, verb)
+    try:
+        with _QrCounter() as counter:
+            ours(animator, source, driving, 1)
+    finally:
+        for name in verbs:
+            object.__delattr__(animator, name)
+    return {**counts, "qr": counter.count}
+
+
+def peak_memory(work: Callable[[], Any], device: torch.device) -> int:
+    """Give the most memory in bytes that a call needs.
+
+    On a GPU what the call allocates beyond what was there; elsewhere the largest size of the whole
+    process so far.
+    """
+    if device.type == "cuda":
+        wait(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        work()
+        wait(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    work()
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else size * 1024
