@@ -4,12 +4,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from animators.commands.options import crop_option, run
+from animators.commands.options import Parser, crop_option, run
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command's options."""
-    options = argparse.ArgumentParser(
+    options = Parser(
         prog="python -m animators animate",
         description="Make a picture move like a clip.",
         allow_abbrev=False,
@@ -37,11 +37,15 @@ def add_driving(options: argparse.ArgumentParser) -> None:
         help="driving frame that corresponds to the source, in relative mode; best: the nearest "
         "in the animator's motion space",
     )  # fmt: skip
-    for name, what in (("--crop", "source"), ("--driving-crop", "driving clip")):
-        options.add_argument(
-            name, default="square", type=crop_option, metavar="none|square|stretch|X,Y,S",
-            help=f"how the {what} becomes square (default: its centre)",
-        )  # fmt: skip
+    options.add_argument(
+        "--crop", default="square", type=crop_option, metavar="none|square|stretch|X,Y,S",
+        help="how the source becomes square: its centre (square, the default), as it is (none, if "
+        "it is square), distorted (stretch), or the square X,Y,S (left, top, side in pixels)",
+    )  # fmt: skip
+    options.add_argument(
+        "--driving-crop", type=crop_option, metavar="none|square|stretch|X,Y,S",
+        help="the same for the driving clip (default: as --crop; square where that is X,Y,S)",
+    )  # fmt: skip
     options.add_argument(
         "--side-by-side", action="store_true", help="source, driving clip and result in a row"
     )

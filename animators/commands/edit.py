@@ -1,16 +1,17 @@
 """`python -m animators edit`: move a picture along motion directions, then let it follow a clip."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from animators.commands.animate import add_driving
-from animators.commands.options import run
+from animators.commands.options import Parser, run
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command's options."""
-    options = argparse.ArgumentParser(
+    options = Parser(
         prog="python -m animators edit",
         description="Move a picture along motion directions; with --driving, the edited picture "
         "then follows a clip, relative to the clip's reference frame.",
@@ -32,11 +33,12 @@ def setting(text: str) -> tuple[str, float]:
     """Read DIRECTION=AMOUNT."""
     name, _, amount = text.partition("=")
     try:
-        return name, float(amount)
+        number = float(amount)
     except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not DIRECTION=AMOUNT, such as 5=1.5"
-        ) from None
+        number = math.nan
+    if not name or not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not DIRECTION=AMOUNT, such as 5=1.5")
+    return name, number
 
 
 def main(argv: Sequence[str]) -> int:

@@ -44,8 +44,8 @@ def edit(options: argparse.Namespace) -> None:
         state: Any = model.edit(model.encode_source(source), amounts)
     if options.driving is not None:
         with media.open_clip(options.driving) as clip:
-            write_animation(model, source, clip, options, encoded=state)
-            print(f"{options.output}: {clip.num_frames} frames of {model.image_size} pixels")
+            written = write_animation(model, source, clip, options, encoded=state)
+            print(f"{written}: {clip.num_frames} frames of {model.image_size} pixels")
         return
     result = _draw(model, source, state)
     shown = torch.cat([source, result], dim=3) if options.side_by_side else result

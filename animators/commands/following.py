@@ -1,7 +1,10 @@
 """The streaming animation behind `animate` and `edit`."""
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -9,6 +12,7 @@ from tqdm import tqdm
 
 from animators.animator import Mode
 from animators.commands import pictures
+from animators.commands.options import Crop
 from animators.module import AnimatorModule
 from animators.weights import load_animator
 from datamodules import media
@@ -30,8 +34,8 @@ def animate(options: argparse.Namespace) -> None:
     model = load_animator(options.checkpoint, options.device)
     source = pictures.open_source(options.source, options.crop, model)
     with media.open_clip(options.driving) as clip:
-        write_animation(model, source, clip, options)
-    print(f"{options.output}: {clip.num_frames} frames of {model.image_size} pixels")
+        written = write_animation(model, source, clip, options)
+    print(f"{written}: {clip.num_frames} frames of {model.image_size} pixels")
 
 
 def write_animation(
@@ -40,20 +44,31 @@ def write_animation(
     clip: media.Clip,
     options: argparse.Namespace,
     encoded: object | None = None,
-) -> None:
-    """Animate `source` (1, 3, S, S), or its edited encoding, by an open clip."""
+) -> Path:
+    """Animate `source` (1, 3, S, S), or its edited encoding, by an open clip.
+
+    Returns:
+        What was written: the output, or the folder that its frames went to.
+    """
     size = options.chunk or model.default_chunk()
+    crop = _driving_crop(options)
 
     def frames(what: str) -> Iterator[Tensor]:
         bar = tqdm(total=clip.num_frames, desc=what, unit="frame")
         with bar:
-            for chunk in pictures.driving_chunks(clip, options.driving_crop, model, size):
+            for chunk in pictures.driving_chunks(clip, crop, model, size):
                 yield chunk
                 bar.update(chunk.shape[1])
 
     mode = Mode.ABSOLUTE if options.mode == "absolute" else options.mode
     reference = None
     if mode != Mode.ABSOLUTE:
+        if clip.num_frames == 1:
+            print(
+                f"note: {clip.path} is a single frame, which moves nothing in relative mode: "
+                "--mode absolute takes its pose",
+                file=sys.stderr,
+            )
         reference = _reference(model, source, clip, options, frames)
     with media.ClipWriter(options.output, clip.fps, audio_from=clip.path) as writer:
         shown: list[Tensor] = []
@@ -72,6 +87,14 @@ def write_animation(
                 result = torch.cat(row, dim=3)
             for frame in pictures.pixels(result):
                 writer.write(frame)
+    return writer.written
+
+
+def _driving_crop(options: argparse.Namespace) -> Crop:
+    """Return the driving clip's own crop; else the source's, unless that is a place in it."""
+    if options.driving_crop is not None:
+        return cast(Crop, options.driving_crop)
+    return "square" if isinstance(options.crop, tuple) else cast(Crop, options.crop)
 
 
 def _reference(
@@ -94,5 +117,4 @@ def _reference(
         raise ValueError(
             f"--reference-frame is first, best or 0 to {clip.num_frames - 1}, got {wanted!r}"
         )
-    frame = pictures.fit(clip.read([number]), options.driving_crop, model.image_size, clip.path)
-    return pictures.floats(frame, model)
+    return pictures.driving_frames(clip, clip.read([number]), _driving_crop(options), model)

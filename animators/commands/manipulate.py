@@ -1,15 +1,16 @@
 """`python -m animators manipulate`: what each motion direction does to a picture."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from animators.commands.options import crop_option, run
+from animators.commands.options import Parser, crop_option, run
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command's options."""
-    options = argparse.ArgumentParser(
+    options = Parser(
         prog="python -m animators manipulate",
         description="Sweep motion directions of a picture: OUT.png is a table of pictures, one "
         "row a direction; OUT.mp4 or OUT.gif moves through the amounts, one tile a direction.",
@@ -42,7 +43,9 @@ def amounts(text: str) -> tuple[float, float]:
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not LOW,HIGH, such as -3,3") from None
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not LOW,HIGH, such as -3,3")
     return low, high
 
 

@@ -3,9 +3,20 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, NoReturn
 
 Crop = Literal["none", "square", "stretch"] | tuple[int, int, int]
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with status 2 after one line on stderr."""
+        self.exit(2, f"error: {' '.join(message.split())}; --help shows the options\n")
 
 
 def run(
@@ -16,7 +27,7 @@ def run(
     """Parse, work, and turn a user's mistake into one line on stderr.
 
     Returns:
-        0, or 2 when the user has to change something.
+        0, 2 when the user has to change something, 130 after an interruption.
     """
     try:
         arguments = options.parse_args(argv)
@@ -26,6 +37,18 @@ def run(
         work(arguments)
     except (ValueError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    except RuntimeError as error:
+        # torch is not imported here: --help should not wait for it
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        print(
+            "error: the device's memory is full: take a smaller --chunk, or --device cpu",
+            file=sys.stderr,
+        )
         return 2
     return 0
 

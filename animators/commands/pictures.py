@@ -11,8 +11,10 @@ from animators.module import AnimatorModule
 from datamodules import media
 
 
-def fit(frames: media.Frames, crop: Crop, size: int, name: object) -> media.Frames:
-    """Crop and resize (n, H, W, 3) uint8 to squares of `size`.
+def fit(
+    frames: media.Frames, crop: Crop, size: int, name: object, option: str = "--crop"
+) -> media.Frames:
+    """Crop and resize (n, H, W, 3) uint8 to squares of `size`; errors name file and option.
 
     Raises:
         ValueError: `none` on frames that are not square, or a square outside the picture.
@@ -20,8 +22,8 @@ def fit(frames: media.Frames, crop: Crop, size: int, name: object) -> media.Fram
     height, width = frames.shape[1:3]
     if crop == "none" and height != width:
         raise ValueError(
-            f"{name} is {width}x{height}, not square: crop it (--crop square, or --crop X,Y,S), "
-            "or distort it (--crop stretch)"
+            f"{name} is {width}x{height}, not square: crop it ({option} square, or {option} "
+            f"X,Y,S), or distort it ({option} stretch)"
         )
     try:
         if crop == "square":
@@ -43,13 +45,20 @@ def open_source(path: Path, crop: Crop, model: AnimatorModule) -> Tensor:
     return floats(fit(media.read_image(path)[None], crop, model.image_size, path), model)
 
 
+def driving_frames(
+    clip: media.Clip, frames: media.Frames, crop: Crop, model: AnimatorModule
+) -> Tensor:
+    """Turn frames (n, H, W, 3) of a driving clip into (n, 3, S, S) in [0, 1]."""
+    return floats(fit(frames, crop, model.image_size, clip.path, "--driving-crop"), model)
+
+
 def driving_chunks(
     clip: media.Clip, crop: Crop, model: AnimatorModule, size: int
 ) -> Iterator[Tensor]:
     """Stream a clip as chunks (1, t, 3, S, S) in [0, 1], holding one at a time."""
     held: list[Tensor] = []
     for frame in clip:
-        held.append(floats(fit(frame[None], crop, model.image_size, clip.path), model))
+        held.append(driving_frames(clip, frame[None], crop, model))
         if len(held) == size:
             yield torch.cat(held)[None]
             held = []

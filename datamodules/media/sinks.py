@@ -34,8 +34,8 @@ class Sink(ABC):
         """Append one frame."""
 
     @abstractmethod
-    def finish(self, target: Path) -> None:
-        """Complete what was written and move it to `target`."""
+    def finish(self, target: Path) -> Path:
+        """Complete what was written, move it to `target`, and return where it lies."""
 
     def discard(self) -> None:
         """Remove what lies aside; nothing does after `finish`."""
@@ -82,13 +82,13 @@ class Mp4(Sink):
             for piece in self.sound.until(end):
                 self.container.mux(self.audio.encode(piece))
 
-    def finish(self, target: Path) -> None:
+    def finish(self, target: Path) -> Path:
         """Empty the encoders and move the file."""
         self.container.mux(self.video.encode(None))
         if self.sound is not None:
             self.container.mux(self.audio.encode(None))
         self.container.close()
-        self.part.replace(target)
+        return self.part.replace(target)
 
     def discard(self) -> None:
         """Close and remove what lies aside."""
@@ -128,11 +128,11 @@ class Gif(Sink):
             self.container.mux(packet)
         self.last = start
 
-    def finish(self, target: Path) -> None:
+    def finish(self, target: Path) -> Path:
         """Empty the encoders and move the file."""
         self.container.mux(self.stream.encode(None))
         self.container.close()
-        self.part.replace(target)
+        return self.part.replace(target)
 
     def discard(self) -> None:
         """Close and remove what lies aside."""
@@ -163,31 +163,30 @@ def _palette(frame: Frames) -> av.VideoFrame:
 
 
 class Pictures(Sink):
-    """One picture, or a folder of numbered ones."""
+    """One picture, or a folder of numbered ones, called as the target without its ending."""
 
-    def __init__(self, part: Path) -> None:
+    def __init__(self, part: Path, target: Path) -> None:
         super().__init__(part)
+        self.folder = target.with_suffix("")
         part.mkdir()
         self.count = 0
 
     def write(self, frame: Frames) -> None:
-        """Write a picture."""
+        """Write a picture; ValueError at the second if its folder is taken."""
         self.count += 1
+        if self.count == 2 and self.folder.exists():
+            raise ValueError(
+                f"several frames go to the folder {self.folder}, which exists: remove it, or "
+                "give another name"
+            )
         Image.fromarray(frame).save(self.part / f"{self.count:07d}.png")
 
-    def finish(self, target: Path) -> None:
-        """Move the picture, or the folder to where the ending is left out."""
+    def finish(self, target: Path) -> Path:
+        """Move the picture, or the folder."""
         if self.count == 1:
-            (self.part / f"{1:07d}.png").replace(target)
-            return
-        folder = target.with_suffix("")
-        if folder.exists():
-            raise ValueError(
-                f"{self.count} frames go to the folder {folder}, which exists: remove it, or give "
-                "another name"
-            )
-        self.part.rename(folder)
+            return (self.part / f"{1:07d}.png").replace(target)
+        return self.part.rename(self.folder)
 
     def discard(self) -> None:
-        """Close and remove what lies aside."""
+        """Remove what lies aside."""
         shutil.rmtree(self.part, ignore_errors=True)

@@ -33,6 +33,10 @@ class ClipWriter:
         fps: frames per second.
         audio_from: clip whose sound is taken along, cut to the length of the pictures.
 
+    Attributes:
+        frames: number of frames written so far.
+        written: after the `with` block, the file or folder that came to be.
+
     Raises:
         ValueError: an unknown ending, or a folder where the file should go.
     """
@@ -40,6 +44,7 @@ class ClipWriter:
     def __init__(self, path: str | Path, fps: Fraction, audio_from: Path | None = None) -> None:
         self.path = check_output(path)
         self.frames = 0
+        self.written = self.path
         self._shape: tuple[int, ...] | None = None
         self._made = [p for p in self.path.parents if not p.exists()]
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +58,7 @@ class ClipWriter:
                 elif kind == ".gif":
                     self._sink = Gif(part, fps)
                 else:
-                    self._sink = Pictures(part)
+                    self._sink = Pictures(part, self.path)
         except BaseException:
             self._remove_folders()
             raise
@@ -91,7 +96,7 @@ class ClipWriter:
                 if self.frames == 0:
                     raise ValueError(f"no frame was written to {self.path}")
                 with self._named_errors():
-                    self._sink.finish(self.path)
+                    self.written = self._sink.finish(self.path)
         finally:
             self._sink.discard()
             self._remove_folders()
