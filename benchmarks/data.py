@@ -1,4 +1,4 @@
-"""Test clips for a benchmark: the datamodule out of its YAML, its batches as an animator takes them."""
+"""Test clips for a benchmark: the datamodule out of its YAML, its batches as animators take them."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from jsonargparse import ArgumentError, ArgumentParser
 from tqdm import tqdm
 
 from datamodules import FramePairs, media
@@ -81,15 +81,19 @@ def build_data(options: dict[str, Any]) -> FramePairs:
     """Build the datamodule and find its test clips.
 
     Args:
-        options: as `read_options` gives them.
+        options: as `read_options` gives them, or some of them.
+
+    Returns:
+        The datamodule, set up for testing.
 
     Raises:
         FileNotFoundError: the clips are not there.
         ValueError: a set without clips, or values that do not fit.
     """
-    settings = Namespace(data=Namespace(class_path=CLASS, init_args=Namespace(options)))
+    parser = _parser()
     try:
-        built = _parser().instantiate_classes(settings)
+        settings = parser.parse_object({"data": {"class_path": CLASS, "init_args": options}})
+        built = parser.instantiate_classes(settings)
     except ArgumentError as error:
         raise ValueError(_brief(error)) from error
     data: FramePairs = built.data.init_args
@@ -98,7 +102,7 @@ def build_data(options: dict[str, Any]) -> FramePairs:
 
 
 def public_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Give the arguments for a record; of the root, a folder of one machine, the last part stays."""
+    """Give the arguments for a record; only the last part of the root, a folder of one machine."""
     root = options.get("root")
     return options | {"root": None if root is None else Path(root).name}
 

@@ -15,8 +15,9 @@ import yaml
 from torch import Tensor
 
 from animators.metrics import Protocol, ReconstructionSuite, copy_source, evaluate_clips
-from benchmarks.options import open_data, write_whole
-from datamodules import media
+from benchmarks.data import build_data
+from benchmarks.records import write_text
+from datamodules import FramePairs, media
 
 BOUND = 0.7
 """Largest share of copy-source's L1 over moving pixels that passes."""
@@ -29,7 +30,7 @@ WRITTEN = {
 SHOWN = ("l1", "l1_moving_pixels", "psnr", "ssim")
 
 
-def toy_data(run: Path) -> Any:
+def toy_data(run: Path) -> FramePairs:
     """Build the data that a run was trained on, from the configuration that it saved.
 
     Raises:
@@ -42,7 +43,7 @@ def toy_data(run: Path) -> Any:
     options = yaml.safe_load(config.read_text(encoding="utf-8"))["data"]["init_args"]
     if options.get("root") is not None:
         raise ValueError(f"{run} was trained on {options['root']}, not on toy clips")
-    return open_data(options, str(config))
+    return build_data(options)
 
 
 def write_files(run: Path) -> list[Path]:
@@ -115,7 +116,7 @@ def judge(run: Path) -> bool:
         f"L1 over moving pixels is {share:.2f} of copy-source's; at most {BOUND} was wanted: "
         + ("reached." if passed else "missed. Train longer."),
     ]
-    write_whole(run / "table.md", "\n".join(table) + "\n")
+    write_text(run / "table.md", "\n".join(table) + "\n")
     print("\nToy figures and motions that were never trained on:\n")
     print("\n".join(table))
     print()
