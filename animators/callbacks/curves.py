@@ -54,7 +54,8 @@ def draw_curves(file: Path, output: Path, title: str | None = None) -> None:
         axes.set_xlabel("pairs seen")
         if names is losses:
             axes.set_yscale("symlog", linthresh=1e-3)
-        axes.legend(fontsize=6)
+        if names:
+            axes.legend(fontsize=6)
     if title is not None:
         figure.suptitle(title)
     part = output.with_name(f".{output.name}.part.png")

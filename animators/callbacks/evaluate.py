@@ -18,12 +18,16 @@ class Evaluate(Callback):
     Args:
         lpips: score LPIPS too; its network comes from a package (`make weights`).
 
+    Attributes:
+        rows: the newest validation's metrics.
+
     Raises:
         WeightsNotFound: LPIPS is on and its network is nowhere; before training starts.
     """
 
     def __init__(self, lpips: bool = True) -> None:
         self.lpips = lpips
+        self.rows: dict[str, float] = {}
         self._suites: dict[str, ReconstructionSuite] = {}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -61,15 +65,15 @@ class Evaluate(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log every metric of both, under every logger."""
-        rows = {
+        self.rows = {
             f"val/{prefix}{name}": value
             for prefix, suite in self._suites.items()
             for name, value in suite.summary().items()
         }
         if trainer.sanity_checking:
             return
-        pl_module.log_dict(rows, logger=False)
-        cast(AnimatorModule, pl_module).write(rows)
+        pl_module.log_dict(self.rows, logger=False)
+        cast(AnimatorModule, pl_module).write(self.rows)
 
     # `test` scores as validation does.
 

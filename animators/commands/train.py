@@ -15,6 +15,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from animators.callbacks.csv import RunCsv
+from animators.callbacks.evaluate import Evaluate
 from animators.module import AnimatorModule
 from animators.weights import load_animator, read_checkpoint
 
@@ -74,6 +75,8 @@ class ZooCli(LightningCLI):
             config.trainer.strategy = "ddp_find_unused_parameters_true"
             config.trainer.sync_batchnorm = torch.cuda.is_available()
         config.data.init_args.seed = int(config.seed_everything)
+        if self.subcommand in ("validate", "test"):
+            config.trainer.logger = False  # a run's log is its training's
         for logger in _as_list(config.trainer.logger):
             logger.init_args.save_dir = config.run_dir
         if config.trainer.enable_progress_bar is False:
@@ -86,6 +89,17 @@ class ZooCli(LightningCLI):
         for callback in _as_list(config.trainer.callbacks):
             if callback.class_path.endswith(".SeedEachBatch"):
                 callback.init_args.seed = int(config.seed_everything)
+
+    def after_validate(self) -> None:
+        """Print every metric, all digits."""
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, Evaluate):
+                for name, value in callback.rows.items():
+                    print(f"{name} {value!r}")
+
+    def after_test(self) -> None:
+        """As validation."""
+        self.after_validate()
 
     def fit(self, model: AnimatorModule, **kwargs: Any) -> None:
         """Train, afresh or from where the run stopped."""
@@ -168,12 +182,12 @@ def cli(argv: Sequence[str], run: bool = True) -> ZooCli:
     return ZooCli(
         AnimatorModule,
         LightningDataModule,
-        save_config_callback=SaveConfig,
+        save_config_callback=SaveConfig if list(argv)[:1] == ["fit"] else None,
         save_config_kwargs={"overwrite": True},
         subclass_mode_model=True,
         subclass_mode_data=True,
         seed_everything_default=0,
-        parser_kwargs={"exit_on_error": False},
+        parser_kwargs={"exit_on_error": False, "allow_abbrev": False},
         args=list(argv),
         run=run,
     )

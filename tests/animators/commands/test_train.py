@@ -1,10 +1,13 @@
 """What a user can get wrong in training: one line that names it, exit status 2, nothing lost."""
 
+import csv
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
 
 from animators.commands.train import device_count, main
 
@@ -165,9 +168,35 @@ def test_devices_are_counted(devices, nodes, count):
     assert device_count(trainer) == count
 
 
+def test_validation_gives_the_digits_of_training_and_of_the_benchmark(trained, tmp_path, capsys):
+    """The debug trainer scored one clip; so does the toy's test split here."""
+    from benchmarks.__main__ import main as benchmarks
+
+    rows = list(csv.DictReader((trained / "metrics.csv").open()))
+    logged = {k: float(v) for k, v in rows[-1].items() if k.startswith("val/") and v}
+    before = (trained / "metrics.csv").read_bytes(), (trained / "config.yaml").read_bytes()
+    checkpoint = trained / "checkpoints/best.ckpt"
+    options = ["--config", str(trained / "config.yaml"), f"--ckpt_path={checkpoint}"]
+    capsys.readouterr()
+    assert main(["validate", *options]) == 0
+    shown = dict(x.split() for x in capsys.readouterr().out.splitlines() if x.startswith("val/"))
+    assert {k: float(v) for k, v in shown.items()} == logged
+    after = (trained / "metrics.csv").read_bytes(), (trained / "config.yaml").read_bytes()
+    assert before == after
+    data = yaml.safe_load((trained / "config.yaml").read_text())["data"]
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"data": data}))
+    words = ["run", "--checkpoint", str(checkpoint), "--data", str(tmp_path / "tiny.yaml")]
+    assert benchmarks([*words, "--output", str(tmp_path / "r"), "--device", "cpu"]) == 0
+    for row, prefix in (("lia", "val/"), ("copy-source", "val/copy_source_")):
+        record = json.loads(next((tmp_path / "r").glob(f"{row}_*.json")).read_text())
+        for name, value in record["metrics"].items():
+            assert value == logged[prefix + name], name
+
+
 def test_offline_wandb_and_tensorboard_need_no_account(arguments, monkeypatch, tmp_path):
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.chdir(tmp_path)
-    configs = [str(ROOT / f"zoo_configs/logger/{name}.yaml") for name in ("tensorboard",)]
-    assert main([*arguments, "--config", configs[0]]) == 0
-    assert list((tmp_path / "run").rglob("events.out.tfevents*"))
+    for name, left in (("tensorboard", "events.out.tfevents*"), ("wandb", "run-*.wandb")):
+        config = str(ROOT / f"zoo_configs/logger/{name}.yaml")
+        assert main([*arguments, "--config", config, "--overwrite=true"]) == 0
+        assert list((tmp_path / "run").rglob(left)), name
