@@ -1,4 +1,4 @@
-"""Test clips for a benchmark: the datamodule out of its YAML, its batches as animators take them."""
+"""Test clips for a benchmark: the datamodule out of its YAML, batches as animators take them."""
 
 import hashlib
 from collections.abc import Iterator, Sequence

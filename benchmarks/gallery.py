@@ -86,7 +86,8 @@ def write_clip(
     made = [animator.reconstruct(video, references)[0].to(video.device) for animator in animators]
     frames = media.to_uint8(panels(video[0], made))
     name = re.sub(r"[^\w.#-]+", "-", clip["name"][0])
-    film, picture = folder / f"{name}.mp4", folder / f"{name}.png"
+    film = folder / (name if name.endswith(".mp4") else f"{name}.mp4")
+    picture = film.with_suffix(".png")
     speed = rate(clip["fps"][0], clip["frame_index"][0].tolist())
     for path, stack in ((film, frames), (picture, strip(frames, count)[None])):
         with media.ClipWriter(path, speed) as writer:

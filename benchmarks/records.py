@@ -89,13 +89,12 @@ def write_record(record: dict[str, Any], folder: Path, *names: str) -> Path:
 
     Args:
         record: with `device` and `date`; NaN is written as null.
-        folder: made if it is missing.
+        folder: where it goes.
         names: model and data.
 
     Returns:
         The file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     stem = "_".join(slug(part) for part in (*names, record["device"], record["date"][:10]))
     target = folder / f"{stem}.json"
     number = 1
@@ -122,7 +121,8 @@ def _plain(value: Any) -> Any:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write a file aside and move it into place."""
+    """Write a file aside and move it into place; its folder is made."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         part.write_text(text, encoding="utf-8")
@@ -153,13 +153,17 @@ def read_record(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} has format {record['format']}, this version reads {FORMAT}")
     if not isinstance(record["protocol"].get("name"), str):
         raise ValueError(f"{path} names no protocol")
+    _check_numbers(path, record)
+    return record
+
+
+def _check_numbers(path: Path, record: dict[str, Any]) -> None:
     for part in ("metrics", "copy_source"):
         for name, value in record[part].items():
             if not isinstance(value, int | float | None) or isinstance(value, bool):
                 raise ValueError(f"{path}: {part}.{name} is no number")
             if name not in record["higher_is_better"]:
                 raise ValueError(f"{path} does not say whether more of {name!r} is better")
-    return record
 
 
 def read_records(folder: Path) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """What papers print about themselves, as data: `reported.csv`."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,28 @@ def _row(path: Path, number: int, row: dict[str, str]) -> Reported:
         raise ValueError(f"{path}, line {number}: {error}") from error
     texts = {name: row[name] for name in HEADER if name not in ("line", "value")}
     return Reported(line=line, value=value, **texts)
+
+
+def printed(rows: Sequence[Reported]) -> str:
+    """Write the printed values as Markdown, a table for each table and set of a paper.
+
+    A `?` marks what `reported.csv` calls suspect.
+    """
+    tables: dict[tuple[str, str, str], dict[str, dict[str, str]]] = {}
+    for row in rows:
+        lines = tables.setdefault((row.paper, row.table, row.split), {})
+        head = f"{row.metric} ({row.detector})" if row.detector else row.metric
+        lines.setdefault(row.row, {})[head] = row.printed + ("?" if row.suspect else "")
+    parts = []
+    for (paper, number, split), lines in tables.items():
+        heads = list(dict.fromkeys(head for cells in lines.values() for head in cells))
+        text = [f"| | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
+        for name, cells in lines.items():
+            text.append(f"| {name} | {' | '.join(cells.get(head, '') for head in heads)} |")
+        protocol = PROTOCOLS.get(paper, "unknown")
+        title = f"### Printed in {paper}, table {number}: {split}, `{protocol}`"
+        parts.append("\n".join([title, "", *text]))
+    return "\n\n".join(parts)
 
 
 def beside(

@@ -6,6 +6,7 @@ The naive loop, which the authors' own demo runs, encodes the source again for e
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +34,9 @@ def measure(animator: "AnimatorModule", frames: int, repeats: int) -> dict[str, 
 
     source, driving = timing.test_clip(animator, frames)
     calls = timing.count_calls(animator, source, driving)
-    loops = {"naive": lambda: timing.naive(animator, source, driving)}
+    loops: dict[str, timing.Loop] = {"naive": partial(timing.naive, animator, source, driving)}
     for size in CHUNKS:
-        loops[f"chunk {size}"] = lambda size=size: timing.ours(animator, source, driving, size)
+        loops[f"chunk {size}"] = partial(timing.ours, animator, source, driving, size)
     times, outputs = timing.interleaved(loops, repeats, animator.device)
     parts = timing.part_times(animator, source, driving, repeats)
     e, d = parts["encoder"], parts["decoder"]
@@ -56,7 +57,7 @@ def measure(animator: "AnimatorModule", frames: int, repeats: int) -> dict[str, 
         "image_size": animator.image_size,
         "parameters": sum(weight.numel() for weight in animator.network.parameters()),
         "peak_memory_bytes": timing.peak_memory(
-            lambda: timing.ours(animator, source, driving, best), animator.device
+            partial(timing.ours, animator, source, driving, best), animator.device
         ),
         "calls": calls,
         "expected_calls": {"encoder": 1 + frames, "decoder": frames},
@@ -69,6 +70,30 @@ def measure(animator: "AnimatorModule", frames: int, repeats: int) -> dict[str, 
     }
 
 
+def build(arguments: argparse.Namespace) -> tuple["AnimatorModule", dict[str, Any]]:
+    """Open the checkpoint, or make the class at the sizes of its paper with random weights.
+
+    Returns:
+        The animator in eval mode, and what a record says of its weights.
+
+    Raises:
+        OSError: the checkpoint is missing.
+        ValueError: it is damaged, or there is no such class.
+    """
+    from animators.weights import animator_class, choose_device, load_animator
+    from benchmarks.run import describe_checkpoint
+
+    if arguments.checkpoint is not None:
+        animator = load_animator(arguments.checkpoint, arguments.device)
+        return animator, describe_checkpoint(arguments.checkpoint, animator)
+    import torch
+
+    kind = animator_class(arguments.model, Path("--model"))
+    torch.manual_seed(0)
+    animator = kind.for_inference({}).to(choose_device(arguments.device)).eval()
+    return animator, {**animator.description(), "file": None, "trained": None}
+
+
 def report(record: dict[str, Any]) -> str:
     """Write a record as Markdown."""
     result = record["result"]
@@ -76,8 +101,8 @@ def report(record: dict[str, Any]) -> str:
     lines = [
         f"### {record['model']}, {result['image_size']} pixels, {record['device']}",
         "",
-        f"{result['parameters']:,} parameters; peak memory {result['peak_memory_bytes'] / 1e6:,.0f} "
-        f"MB ({record['memory_kind']}); encoder {result['encoder_ms']:.1f} ms, decoder "
+        f"{result['parameters']:,} parameters; peak memory "
+        f"{result['peak_memory_bytes'] / 1e6:,.0f} MB ({record['memory_kind']}); encoder {result['encoder_ms']:.1f} ms, decoder "
         f"{result['decoder_ms']:.1f} ms a frame.",
         f"Calls for {result['frames']} frames: encoder {calls['encoder']} (expected "
         f"{expected['encoder']}), decoder {calls['decoder']} (expected {expected['decoder']}), "
@@ -106,7 +131,13 @@ def parser() -> argparse.ArgumentParser:
         "every frame.",
         allow_abbrev=False,
     )
-    described.add_argument("--checkpoint", required=True, type=Path, help="a trained animator")
+    described.add_argument(
+        "--checkpoint", type=Path, help="a trained animator (default: --model, untrained)"
+    )
+    described.add_argument(
+        "--model", default="animators.lia.Lia", help="class to time at the paper's size when there "
+        "is no checkpoint (default: animators.lia.Lia)",
+    )  # fmt: skip
     described.add_argument("--clip-frames", type=int, default=32, help="driving frames")
     described.add_argument("--repeats", type=int, default=5, help="passes; the median counts")
     described.add_argument("--name", help="what it is called (default: the animator)")
@@ -123,18 +154,16 @@ def main(argv: Sequence[str]) -> int:
     def work(arguments: argparse.Namespace) -> None:
         if arguments.clip_frames < 2 or arguments.repeats < 1:
             raise ValueError("--clip-frames must be at least 2 and --repeats at least 1")
-        from animators.weights import load_animator
         from benchmarks import records
-        from benchmarks.run import describe_checkpoint
 
-        animator = load_animator(arguments.checkpoint, arguments.device)
+        animator, weights = build(arguments)
         name = arguments.name or type(animator).__name__.lower()
         cuda = animator.device.type == "cuda"
         record = {
             "format": records.FORMAT,
             "kind": "speed",
             "model": name,
-            "checkpoint": describe_checkpoint(arguments.checkpoint, animator),
+            "checkpoint": weights,
             "settings": {"frames": arguments.clip_frames},
             "memory_kind": "GPU, above the weights" if cuda else "whole process",
             "result": measure(animator, arguments.clip_frames, arguments.repeats),

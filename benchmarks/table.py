@@ -199,7 +199,8 @@ def parser() -> argparse.ArgumentParser:
     )
     described.add_argument(
         "records", nargs="*", type=Path, help="records for one table, which is only printed; "
-        "without any, all of --results go into the page, a table for each set and protocol",
+        "without any, all of --results and the papers' own numbers go into the page, a table for "
+        "each set and protocol",
     )  # fmt: skip
     described.add_argument("--results", type=Path, help="folder (default: benchmarks/results)")
     described.add_argument(
@@ -214,6 +215,7 @@ def main(argv: Sequence[str]) -> int:
 
     def work(arguments: argparse.Namespace) -> None:
         from benchmarks import records
+        from benchmarks.reported import printed, read_reported
 
         if arguments.records:
             tables = [build_table([records.read_record(path) for path in arguments.records])]
@@ -225,6 +227,7 @@ def main(argv: Sequence[str]) -> int:
             records.write_text(arguments.csv, as_csv(tables))
         print(text)
         if not arguments.records:
+            text += "\n\n" + printed(read_reported())
             page = arguments.page.read_text(encoding="utf-8")
             records.write_text(arguments.page, insert(page, text))
             print(f"\nwritten into {arguments.page}")
