@@ -86,6 +86,10 @@ class AnimatorModule(LightningModule):
     def training_losses(self, batch: "PairBatch") -> Step:
         """Return the raw losses of a batch of pairs, and the prediction."""
 
+    def pretrained_files(self) -> tuple[str, ...]:
+        """Names in `animators.pretrained` of the files that training needs; none by default."""
+        return ()
+
     # What users call.
 
     def default_chunk(self) -> int:

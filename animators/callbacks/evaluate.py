@@ -30,6 +30,10 @@ class Evaluate(Callback):
         self.rows: dict[str, float] = {}
         self._suites: dict[str, ReconstructionSuite] = {}
 
+    def pretrained_files(self) -> tuple[str, ...]:
+        """Names in `animators.pretrained` of the files that the metrics need."""
+        return ("alexnet_trunk",) if self.lpips else ()
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Build the suites, which fails here when a network is missing."""
         if not self._suites:

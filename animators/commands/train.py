@@ -17,6 +17,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from animators.callbacks.csv import RunCsv
 from animators.callbacks.evaluate import Evaluate
 from animators.module import AnimatorModule
+from animators.pretrained import resolve
 from animators.weights import load_animator, read_checkpoint
 
 COMMANDS = {"fit", "validate", "test"}
@@ -101,12 +102,19 @@ class ZooCli(LightningCLI):
         """As validation."""
         self.after_validate()
 
+    def _pretrained_files(self, model: AnimatorModule) -> list[str]:
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        scores = [c for c in callbacks if isinstance(c, Evaluate)]
+        return [*model.pretrained_files(), *(n for c in scores for n in c.pretrained_files())]
+
     def fit(self, model: AnimatorModule, **kwargs: Any) -> None:
         """Train, afresh or from where the run stopped."""
         config = self.config.fit
         folder = Path(config.run_dir)
         last = folder / "checkpoints" / "last.ckpt"
         resume = _resume_from(last, bool(config.resume), bool(config.overwrite))
+        # all in one call, so that one error names everything that is missing
+        resolve(*self._pretrained_files(model))
         if config.init_from is not None and resume is None:
             _start_from(model, config.init_from)
         for logger in self.trainer.loggers:

@@ -197,6 +197,10 @@ class Lia(AnimatorModule):
         rendered, warped = self.network.reference_picture(state, source)
         return rendered.clamp(0, 1), warped.clamp(0, 1)
 
+    def pretrained_files(self) -> tuple[str, ...]:
+        """The perceptual network's file."""
+        return {"vgg19": ("vgg19",), "vgg16": ("vgg16_trunk",), None: ()}[self.perceptual]
+
     def on_fit_start(self) -> None:
         """Fetch the perceptual network before the first batch, outside the module tree."""
         if self.perceptual is not None and not self._held:

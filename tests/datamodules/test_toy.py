@@ -34,9 +34,7 @@ def test_test_split_shows_other_identities_and_motions():
     assert {train.identity(i) for i in range(8)} == {0, 1, 2, 3}
     assert {test.identity(i) for i in range(4)} == {4, 5}
     assert not {train.name(i) for i in range(8)} & {test.name(i) for i in range(4)}
-    moves = [
-        clips.keypoints(i, range(12)) for clips in (train, test) for i in range(len(clips))
-    ]
+    moves = [clips.keypoints(i, range(12)) for clips in (train, test) for i in range(len(clips))]
     for i, one in enumerate(moves):
         for other in moves[:i]:
             assert (one - other).abs().max() > 0.05

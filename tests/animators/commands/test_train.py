@@ -88,6 +88,20 @@ def test_a_missing_set_is_said_before_training(arguments, capsys, tmp_path):
     assert "DATA_ROOT" in line
 
 
+def test_missing_networks_are_named_together_before_training(arguments, capsys, monkeypatch):
+    """With every place to look emptied, one error names the loss's and the metric's network."""
+    monkeypatch.setattr("animators.pretrained.files._find", lambda *_: (None, ["nowhere"]))
+    extra = [
+        "--model.init_args.perceptual=vgg19",
+        "--model.init_args.perceptual_scales=3",
+        "--model.init_args.loss_weights.perceptual=1",
+    ]
+    assert main([*arguments, *extra]) == 2
+    line = one_line(capsys)
+    assert "vgg19" in line
+    assert "alexnet" in line
+
+
 @pytest.fixture
 def trained(arguments, tmp_path):
     assert main(arguments) == 0
