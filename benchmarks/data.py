@@ -1,7 +1,9 @@
 """Test clips for a benchmark: the datamodule out of its YAML, batches as animators take them."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +75,16 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _brief(error: ArgumentError) -> str:
-    return " ".join(str(error).split())[:300]
+def _brief(error: Exception) -> str:
+    """Say in one line what is wrong, out of the parser's report of every alternative."""
+    text = " ".join(str(error).split())
+    head, _, tail = text.partition("Errors:")
+    if not tail:
+        return text[:300]
+    reasons = [part.split(" Given value")[0].strip() for part in tail.split(" - ")]
+    said = [part for part in reasons if part and not part.startswith("Expected a <class 'None")]
+    key = re.search(r'"([\w.]+)"', head)
+    return (f"{key[1]}: " if key else "") + "; ".join(said)[:300]
 
 
 def build_data(options: dict[str, Any]) -> FramePairs:
@@ -93,8 +103,8 @@ def build_data(options: dict[str, Any]) -> FramePairs:
     parser = _parser()
     try:
         settings = parser.parse_object({"data": {"class_path": CLASS, "init_args": options}})
-        built = parser.instantiate_classes(settings)
-    except ArgumentError as error:
+        built = parser.instantiate(settings)
+    except (ArgumentError, ValueError) as error:
         raise ValueError(_brief(error)) from error
     data: FramePairs = built.data.init_args
     data.setup("test")
@@ -114,6 +124,7 @@ class TestClips:
         data: set up for testing.
         device: where the clips go.
         title: what the progress bar says.
+        limit: the first so many clips; None takes all.
 
     Attributes:
         digest: sha256 over names, frame numbers and pixels of the clips passed over last.
@@ -123,10 +134,13 @@ class TestClips:
 
     __test__ = False  # not a test, whatever its name says
 
-    def __init__(self, data: FramePairs, device: torch.device, title: str) -> None:
+    def __init__(
+        self, data: FramePairs, device: torch.device, title: str, limit: int | None = None
+    ) -> None:
         self.data = data
         self.device = device
         self.title = title
+        self.limit = limit
         self.digest = ""
         self.frames = 0
         self.count = 0
@@ -135,13 +149,16 @@ class TestClips:
         """Give each clip: `video` (1, T, 3, H, W) and `references` in [0, 1], `name`, `fps`."""
         digest = hashlib.sha256()
         self.frames, self.count = 0, 0
-        for batch in tqdm(self.data.test_dataloader(), desc=self.title, unit="clip"):
+        loader = self.data.test_dataloader()
+        total = len(loader) if self.limit is None else min(self.limit, len(loader))
+        clips = islice(loader, total)
+        for batch in tqdm(clips, total=total, desc=self.title, unit="clip"):
             digest.update(repr((batch["name"], batch["frame_index"].tolist())).encode())
             digest.update(batch["video"].numpy().tobytes())
             self.frames += batch["video"].shape[1]
             self.count += 1
-            clips = {
+            floats = {
                 key: media.to_float(batch[key].to(self.device)) for key in ("video", "references")
             }
-            yield batch | clips
+            yield batch | floats
         self.digest = digest.hexdigest()

@@ -8,7 +8,6 @@ import argparse
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,9 +117,9 @@ def make(arguments: argparse.Namespace) -> list[Path]:
     settings |= {"image_size": animators[0].image_size, "frames": arguments.frames}
     settings |= {} if arguments.root is None else {"root": arguments.root}
     folder = arguments.output or Path("runs") / "gallery" / file.stem
-    clips = TestClips(build_data(settings), animators[0].device, "gallery")
+    clips = TestClips(build_data(settings), animators[0].device, "gallery", arguments.clips)
     files = []
-    for clip in islice(clips, arguments.clips):
+    for clip in clips:
         files += write_clip(clip, animators, folder, arguments.strip)
     return files
 

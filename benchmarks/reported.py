@@ -13,8 +13,9 @@ HEADER = (
     *("metric", "detector", "printed", "value", "suspect"),
 )
 
-# How each paper measures reconstruction. Only numbers of one protocol may stand side by side.
-PROTOCOLS = {"lia": Protocol.lia(256).name}
+# How tables of reconstruction were measured: (paper, table) -> protocol. Only numbers of one
+# protocol may stand side by side.
+PROTOCOLS = {("lia", table): Protocol.lia(256).name for table in ("1", "4", "5", "6")}
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,9 @@ def printed(rows: Sequence[Reported]) -> str:
         text = [f"| | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
         for name, cells in lines.items():
             text.append(f"| {name} | {' | '.join(cells.get(head, '') for head in heads)} |")
-        protocol = PROTOCOLS.get(paper, "unknown")
-        title = f"### Printed in {paper}, table {number}: {split}, `{protocol}`"
+        protocol = PROTOCOLS.get((paper, number))
+        title = f"### Printed in {paper}, table {number}: {split}"
+        title += f", `{protocol}`" if protocol else ""
         parts.append("\n".join([title, "", *text]))
     return "\n\n".join(parts)
 
@@ -103,6 +105,6 @@ def beside(
     """
     for row in rows:
         same = (row.row, row.split, row.metric) == (model, split, metric)
-        if same and row.value is not None and PROTOCOLS.get(row.paper) == protocol:
+        if same and row.value is not None and PROTOCOLS.get((row.paper, row.table)) == protocol:
             return row
     return None

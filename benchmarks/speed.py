@@ -102,7 +102,8 @@ def report(record: dict[str, Any]) -> str:
         f"### {record['model']}, {result['image_size']} pixels, {record['device']}",
         "",
         f"{result['parameters']:,} parameters; peak memory "
-        f"{result['peak_memory_bytes'] / 1e6:,.0f} MB ({record['memory_kind']}); encoder {result['encoder_ms']:.1f} ms, decoder "
+        f"{result['peak_memory_bytes'] / 1e6:,.0f} MB ({record['memory_kind']}); "
+        f"encoder {result['encoder_ms']:.1f} ms, decoder "
         f"{result['decoder_ms']:.1f} ms a frame.",
         f"Calls for {result['frames']} frames: encoder {calls['encoder']} (expected "
         f"{expected['encoder']}), decoder {calls['decoder']} (expected {expected['decoder']}), "

@@ -1,0 +1,105 @@
+import json
+import math
+
+import pytest
+import torch
+
+from benchmarks import records
+
+
+def example(**changes):
+    content = {
+        "format": records.FORMAT,
+        "kind": "quality",
+        "model": "lia",
+        "data": "toy",
+        "protocol": {"name": "reconstruction-64px-32frames-source0-remaining-0ref-pervideo"},
+        "metrics": {"l1": 0.1, "psnr": 20.0},
+        "copy_source": {"l1": 0.2, "psnr": 15.0},
+        "higher_is_better": {"l1": False, "psnr": True},
+        "checkpoint": {"sha256": "ab", "trained": {"pairs_seen": 1200}},
+        "clips": {"count": 3, "frames": 93, "sha256": "cd"},
+        "device": "Some CPU (1 threads)",
+        "date": "2026-01-02T03:04:05+00:00",
+    }
+    return content | changes
+
+
+def test_name_and_round_trip(tmp_path):
+    path = records.write_record(example(), tmp_path / "new", "lia", "toy")
+    assert path.name == "lia_toy_some-cpu-1-threads_2026-01-02.json"
+    assert records.read_record(path) == example()
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_nan_becomes_null(tmp_path):
+    content = example(metrics={"l1": math.nan, "psnr": 20.0})
+    path = records.write_record(content, tmp_path, "lia", "toy")
+    assert "NaN" not in path.read_text()
+    assert records.read_record(path)["metrics"]["l1"] is None
+
+
+def test_no_machine_path_gets_into_a_record():
+    from benchmarks.data import public_options
+
+    assert public_options({"root": "/somewhere/clips", "train": "t"}) == {
+        "root": "clips",
+        "train": "t",
+    }
+
+
+def test_the_newest_of_equals_counts(tmp_path):
+    for day, value in (("2026-01-02", 0.1), ("2026-03-02", 0.3), ("2026-02-02", 0.2)):
+        content = example(date=f"{day}T00:00:00+00:00", metrics={"l1": value, "psnr": 1.0})
+        records.write_record(content, tmp_path, "lia", "toy")
+    other = records.write_record(example(model="other"), tmp_path, "other", "toy")
+    (tmp_path / "speed_lia_cpu_2026-01-01.json").write_text("{}")
+    found = {record["model"]: record for record in records.read_records(tmp_path)}
+    assert found["lia"]["metrics"]["l1"] == 0.3
+    assert found["other"] == records.read_record(other)
+
+
+def without(name):
+    content = example()
+    del content[name]
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is no JSON"),
+        (json.dumps(example())[:-40], "is no JSON"),
+        ("[1, 2]", "holds a list"),
+        (json.dumps(without("protocol")), "'protocol' is bad"),
+        (json.dumps(example(metrics=[1])), "'metrics' is bad"),
+        (json.dumps(example(format=99)), "format 99"),
+        (json.dumps(example(protocol={})), "names no protocol"),
+        (json.dumps(example(metrics={"l1": "0.1"})), r"metrics\.l1 is no number"),
+        (json.dumps(example(metrics={"fid": 1.0})), "more of 'fid' is better"),
+    ],
+)
+def test_bad_records(content, message, tmp_path):
+    path = tmp_path / "bad.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        records.read_record(path)
+    assert "bad.json" in str(caught.value)
+
+
+def test_no_record(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"absent\.json"):
+        records.read_record(tmp_path / "absent.json")
+    with pytest.raises(FileNotFoundError, match="make benchmark"):
+        records.read_records(tmp_path)
+
+
+def test_interrupted_writing_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(records.Path, "replace", lambda *paths: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        records.write_text(tmp_path / "a.json", "{}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_device_has_a_name():
+    assert records.device_name(torch.device("cpu")).endswith("threads)")
