@@ -46,7 +46,8 @@ def test_files_are_merged_in_the_stated_order():
 
 def test_defaults_are_the_papers_model_on_toy_clips():
     line = dry("train")
-    assert configs(line) == ["trainer/auto", "logger/csv", "data/toy", "model/lia"]
+    files = ["trainer/auto", "logger/csv", "data/toy", "model/lia", "recipe/lia-toy"]
+    assert configs(line) == files
     assert "--run_dir=runs/lia-toy" in line
     assert "--seed_everything=0" in line
     assert "--trainer.devices=auto" in line

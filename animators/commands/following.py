@@ -31,6 +31,11 @@ def animate(options: argparse.Namespace) -> None:
     pictures.refuse_inputs(options.output, options.source, options.driving, options.checkpoint)
     if options.chunk is not None and options.chunk < 1:
         raise ValueError(f"--chunk must be at least 1, got {options.chunk}")
+    if options.mode == Mode.ABSOLUTE and options.reference_frame != "first":
+        raise ValueError(
+            "--reference-frame has no meaning in absolute mode, which takes each frame's own pose: "
+            "leave it out, or use --mode relative"
+        )
     model = load_animator(options.checkpoint, options.device)
     source = pictures.open_source(options.source, options.crop, model)
     with media.open_clip(options.driving) as clip:

@@ -1,14 +1,15 @@
 """`python -m animators import`: the authors' checkpoint in, one of ours out."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from animators.commands.options import Parser, run
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command's options."""
-    options = argparse.ArgumentParser(
+    options = Parser(
         prog="python -m animators import",
         description="Turn a published checkpoint into one that every command here opens.",
         allow_abbrev=False,
@@ -29,25 +30,20 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         0, or 2 after one line on stderr about what the user has to change.
     """
-    try:
-        options = parser().parse_args(argv)
-    except SystemExit as stop:
-        return int(stop.code or 0)
+    return run(parser(), _import, argv)
+
+
+def _import(options: argparse.Namespace) -> None:
     # after the options, so that --help does not wait for torch
     from animators.official import import_official
     from animators.weights import save_animator
 
-    try:
-        _check_output(options.input, options.output)
-        module = import_official(options.model, options.input, options.config)
-        save_animator(module, options.output)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    _check_output(options.input, options.output)
+    module = import_official(options.model, options.input, options.config)
+    save_animator(module, options.output)
     size = module.image_size
     count = sum(parameter.numel() for parameter in module.network.parameters())
     print(f"{options.output}: {options.model}, {size}x{size} pixels, {count:,} parameters")
-    return 0
 
 
 def _check_output(source: Path, target: Path) -> None:
