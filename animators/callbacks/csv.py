@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 
 class RunCsv(CSVLogger):
@@ -21,6 +22,7 @@ class RunCsv(CSVLogger):
     def __init__(self, save_dir: str = "", flush_logs_every_n_steps: int = 50) -> None:
         super().__init__(save_dir, "", "", flush_logs_every_n_steps=flush_logs_every_n_steps)
 
+    @rank_zero_only
     def keep_until(self, step: int) -> None:
         """Start from the rows that an interrupted run had written up to batch `step`."""
         file = Path(self.log_dir) / "metrics.csv"

@@ -221,7 +221,13 @@ def brief(error: Exception) -> str:
 
 def _quiet() -> None:
     """Keep other people's notices from the user, who can do nothing about them."""
-    messages = ("Experiment logs directory", "LightningCLI's args", ".*isinstance.treespec")
+    # the metrics are summed over processes by themselves
+    messages = (
+        "Experiment logs directory",
+        "LightningCLI's args",
+        ".*isinstance.treespec",
+        ".*sync_dist=True",
+    )
     for message in messages:
         warnings.filterwarnings("ignore", message=message)
     tips = logging.getLogger("lightning.pytorch.utilities.rank_zero")
