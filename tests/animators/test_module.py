@@ -126,7 +126,11 @@ class Distance(torch.nn.Linear):
 
 
 def test_no_metric_or_loss_network_reaches_the_checkpoint(tmp_path):
-    model = lia(perceptual="vgg16", loss_weights={"reconstruction": 1.0, "perceptual": 1.0})
+    model = lia(
+        perceptual="vgg16",
+        perceptual_scales=3,
+        loss_weights={"reconstruction": 1.0, "perceptual": 1.0},
+    )
     model._held = (Distance(),)
     fit(model, pairs(2, 2), tmp_path, [Checkpoints(every_n_steps=1)])
     state = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
