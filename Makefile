@@ -58,13 +58,13 @@ RUN_OPTIONS = --run_dir=runs/$(NAME) --seed_everything=$(SEED) \
 	$(if $(RESUME),--resume=true) $(if $(INIT),--init_from=$(INIT))
 # How the demo trains, beyond PRESET=small: L1 alone on a narrower network, because in its minutes
 # more steps gain more than a perceptual network or an adversary would; many figures to learn from.
-DEMO := --overwrite=true --trainer.max_epochs=24 --trainer.check_val_every_n_epoch=8 \
+DEMO := --overwrite=true --trainer.max_epochs=14 --trainer.check_val_every_n_epoch=7 \
 	--trainer.callbacks+=animators.callbacks.Ema --trainer.callbacks.decay=0.99 \
 	--model.init_args.latent_dim=128 --model.init_args.channel_multiplier=0.125 \
 	--model.init_args.perceptual=null --model.init_args.adversarial=false \
 	'--model.init_args.loss_weights={reconstruction: 1.0}' \
 	--model.init_args.training.learning_rate=0.004 --model.init_args.training.decay=cosine \
-	--model.init_args.training.decay_steps=2304 \
+	--model.init_args.training.decay_steps=1344 \
 	'--data.init_args.toy={train_clips: 384, identities: 96}' --data.init_args.repeats=2
 # $(call need,NAME,EXAMPLE): stop with one line when a variable is empty.
 need = $(if $($(1)),,$(error $(1)= is missing, for example: $(2)))
