@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 
 import torch
+import yaml
 from lightning.pytorch import Callback
 
 from animators.commands.train import main
@@ -55,8 +56,13 @@ class KillAt(Callback):
 def arguments(folder: Path, workers: int, accumulate: int, ema: bool) -> list[str]:
     """The command line of the run."""
     root = Path(__file__).parents[2]
+    trainer = yaml.safe_load((root / "zoo_configs/trainer/cpu.yaml").read_text())
+    # a checkpoint at every optimiser step, so that runs resume inside epochs
+    trainer["trainer"]["callbacks"][-1]["init_args"]["every_n_steps"] = 1
+    frequent = folder.with_name(f"{folder.name}.yaml")
+    frequent.write_text(yaml.safe_dump(trainer))
     configs = [
-        root / "zoo_configs/trainer/cpu.yaml",
+        frequent,
         root / "zoo_configs/logger/csv.yaml",
         root / "zoo_configs/data/toy.yaml",
         root / "tests/tiny/lia.yaml",

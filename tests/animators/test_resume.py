@@ -91,5 +91,5 @@ def test_killed_at_random_moments(workers, accumulate, ema, unbroken, tmp_path):
     draw.shuffle(kills)
     for i, kill in enumerate(kills):
         folder = tmp_path / f"run{i}"
-        break_and_resume(folder, settings, [kill])
+        assert break_and_resume(folder, settings, [kill]) == 1, f"{kill} never struck"
         compare(folder, unbroken(**settings))
