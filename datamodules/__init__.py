@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datamodules.augment import Augmentation
     from datamodules.pairs import FramePairs
+    from datamodules.splits import About
     from datamodules.toy import ToyClips, ToySettings
 
 _HOMES = {
+    "About": "datamodules.splits",
     "Augmentation": "datamodules.augment",
     "FramePairs": "datamodules.pairs",
     "ToyClips": "datamodules.toy",
     "ToySettings": "datamodules.toy",
 }
 
-__all__ = ["Augmentation", "FramePairs", "ToyClips", "ToySettings"]
+__all__ = ["About", "Augmentation", "FramePairs", "ToyClips", "ToySettings"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +10,6 @@ from torch.utils.data import Dataset
 
 from animators.nn.draws import generator, uniform
 from datamodules.clips import Clips
-from datamodules.splits import read_table
 
 Item = dict[str, Any]
 
@@ -137,7 +135,8 @@ class CrossDataset(Dataset[Item]):
     """Frame 0 of one clip, to be animated by another clip; fetched by (index, counts).
 
     Args:
-        clips: where frames come from.
+        sources: where sources come from; pictures are clips of one frame.
+        clips: where driving clips come from.
         pairs: (source, driving) numbers of clips.
         frames: equally spaced frames of the driving clip, frame 0 first; None takes all.
         references: other frames of the source clip, equally spaced.
@@ -145,11 +144,13 @@ class CrossDataset(Dataset[Item]):
 
     def __init__(
         self,
+        sources: Clips,
         clips: Clips,
         pairs: Sequence[tuple[int, int]],
         frames: int | None,
         references: int = 0,
     ) -> None:
+        self.sources = sources
         self.clips = clips
         self.pairs = list(pairs)
         self.frames = frames
@@ -160,17 +161,17 @@ class CrossDataset(Dataset[Item]):
 
     def __getitem__(self, key: tuple[int, bool]) -> Item:
         source, driving = self.pairs[key[0]]
-        need_frames(self.clips, source, self.references + 1)
+        need_frames(self.sources, source, self.references + 1)
         scored, _ = scored_frames(self.clips.num_frames(driving), self.frames, 0)
-        references = spread(range(1, self.clips.num_frames(source)), self.references)
-        pixels = self.clips.read(source, [0, *references])
+        references = spread(range(1, self.sources.num_frames(source)), self.references)
+        pixels = self.sources.read(source, [0, *references])
         return {
             "source": pixels[0],
             "driving": self.clips.read(driving, scored),
             "frame_index": torch.tensor(scored),
             "references": pixels[1:],
             "reference_index": torch.tensor(references, dtype=torch.int64),
-            "source_name": self.clips.name(source),
+            "source_name": self.sources.name(source),
             "driving_name": self.clips.name(driving),
             "fps": self.clips.fps(driving),
         }
@@ -218,44 +219,3 @@ def scored_frames(total: int, frames: int | None, references: int) -> tuple[list
 def _from_end_to_end(among: Sequence[int], count: int) -> list[int]:
     steps = max(count - 1, 1)
     return [among[(k * (len(among) - 1) + steps // 2) // steps] for k in range(count)]
-
-
-def drawn_pairs(clips: Clips, count: int, seed: int) -> list[tuple[int, int]]:
-    """Draw different (source, driving) clips of different identities.
-
-    Raises:
-        ValueError: there are not that many.
-    """
-    labels = [clips.identity(i) for i in range(len(clips))]
-    every = [(a, b) for a, x in enumerate(labels) for b, y in enumerate(labels) if x != y]
-    if count > len(every):
-        raise ValueError(
-            f"data.cross_pairs={count}, but the {len(labels)} test clips make only {len(every)} "
-            "pairs of different identities"
-        )
-    order = torch.randperm(len(every), generator=generator(seed, "cross pairs"))
-    return [every[n] for n in order[:count].tolist()]
-
-
-def listed_pairs(clips: Clips, table: Path) -> list[tuple[int, int]]:
-    """Read (source, driving) pairs from a CSV with these two columns.
-
-    Names are those of the clips, with or without ending; other columns are ignored.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: it cannot be read, or names a clip that is not there.
-    """
-    numbers: dict[str, int] = {}
-    for i in range(len(clips)):
-        numbers[Path(clips.name(i)).stem] = i
-    for i in range(len(clips)):
-        numbers[clips.name(i)] = i
-
-    def number(name: str) -> int:
-        if name not in numbers:
-            raise ValueError(f"{table} names the clip {name!r}, which is not in the test split")
-        return numbers[name]
-
-    rows = read_table(table, ("source", "driving"))
-    return [(number(row["source"]), number(row["driving"])) for row in rows]

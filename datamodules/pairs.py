@@ -1,31 +1,32 @@
 """The one datamodule: frame pairs, whole clips and cross-identity pairs from any set."""
 
+import re
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
-import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader
 
-from datamodules.augment import Augmentation, named, prepare
+from datamodules.augment import Augmentation, named
 from datamodules.clips import Clips, Fit, VideoFolder
-from datamodules.items import (
-    ClipDataset,
-    CrossDataset,
-    Item,
-    PairDataset,
-    collate,
-    drawn_pairs,
-    listed_pairs,
-    need_frames,
+from datamodules.cross import dealt_pairs, drawn_pairs, listed_pairs
+from datamodules.items import ClipDataset, CrossDataset, PairDataset, need_frames
+from datamodules.loading import Loading
+from datamodules.samplers import EpochSampler
+from datamodules.splits import (
+    About,
+    Split,
+    find_clips,
+    fingerprint,
+    identity_rule,
+    label_identities,
+    list_clips,
 )
-from datamodules.samplers import EpochSampler, ShareSampler
-from datamodules.splits import Split, find_clips, identity_rule, label_identities
 from datamodules.toy import ToyClips, ToySettings
 
 
-class FramePairs(pl.LightningDataModule):
+class FramePairs(Loading):
     """Gives every animator its data, from a folder of clips or from the built-in toy.
 
     Training batches are `PairBatch`, validation and test `ClipBatch`, prediction
@@ -34,11 +35,12 @@ class FramePairs(pl.LightningDataModule):
 
     Args:
         root: folder of the set; None takes the toy.
-        train: folder below root of the clips to train on.
+        train: folder below root of the clips to train on; None for a set to test on only.
         test: folder below root of the clips to validate and test on.
         toy: how much toy data; None takes the defaults. Only without root.
-        split_file: below root; all clips then lie in root itself, and the file says which
-            are which: a CSV with columns name and split, or a text of the test clips' names.
+        split_file: below root; says which clips are which, whether they lie in the folders
+            of the splits or in root itself: a CSV with columns name and split, or a text of
+            the test clips' names.
         image_size: side of the frames; the network's too.
         batch_size: pairs of a batch on one process.
         num_workers: processes that load training pairs; 0 loads in the main one.
@@ -53,10 +55,14 @@ class FramePairs(pl.LightningDataModule):
         frames: equally spaced frames of each clip to score; None takes all.
         cross_pairs: how many test pairs of different identities to draw, or a CSV with
             columns source and driving.
+        sources: folder below root of pictures or clips whose first frames are the sources of
+            cross pairs; None takes them from the test clips.
         fit: what happens to frames that are not square: "square" cuts the middle out,
             "stretch" distorts.
         cache: keep decoded clips in memory; for small sets.
         frame_width: width of one frame in strips of frames; None takes their height.
+        split_name: what the split is called in the name of every protocol.
+        about: what is said where the set is missing.
 
     Raises:
         ValueError: an argument out of its range, or root and toy together.
@@ -65,7 +71,7 @@ class FramePairs(pl.LightningDataModule):
     def __init__(
         self,
         root: str | None = None,
-        train: str = "train",
+        train: str | None = "train",
         test: str = "test",
         toy: ToySettings | None = None,
         split_file: str | None = None,
@@ -80,9 +86,12 @@ class FramePairs(pl.LightningDataModule):
         augment: str | Augmentation = "none",
         frames: int | None = 32,
         cross_pairs: int | str = 0,
+        sources: str | None = None,
         fit: Fit = "square",
         cache: bool = False,
         frame_width: int | None = None,
+        split_name: str = "own",
+        about: About | None = None,
     ) -> None:
         super().__init__()
         if root is not None and toy is not None:
@@ -94,8 +103,10 @@ class FramePairs(pl.LightningDataModule):
                 raise ValueError(f"data.{name} must be at least {low}, got {values[name]}")
         if frames is not None and frames < 2:
             raise ValueError(f"data.frames must be at least 2, or null for all, got {frames}")
+        if re.fullmatch(r"[A-Za-z0-9.-]+", split_name) is None:
+            raise ValueError(f"data.split_name {split_name!r}: use letters, digits, dots, hyphens")
         self.root = None if root is None else Path(root)
-        self.folders: dict[Split, str] = {"train": train, "test": test}
+        self.folders: dict[Split, str | None] = {"train": train, "test": test}
         self.toy = toy or ToySettings()
         self.split_file = split_file
         self.image_size = image_size
@@ -109,9 +120,12 @@ class FramePairs(pl.LightningDataModule):
         self.augmentation = named(augment)
         self.frames = frames
         self.cross_pairs = cross_pairs
+        self.sources = sources
         self.fit: Fit = fit
         self.cache = cache
         self.frame_width = frame_width
+        self.split_name = split_name
+        self.about = about
         self._sampler: EpochSampler | None = None
         self._resume: dict[str, int] | None = None
 
@@ -119,13 +133,37 @@ class FramePairs(pl.LightningDataModule):
 
     @cached_property
     def train_clips(self) -> Clips:
-        """Clips to train on."""
+        """Clips to train on.
+
+        Raises:
+            ValueError: the set has none.
+        """
+        if self.folders["train"] is None:
+            name = self.folders["test"] if self.about is None else self.about.what
+            raise ValueError(
+                f"nothing to train on (data.train is null): {name} is a set to test on or to take "
+                "sources from; train on another one"
+            )
         return self._clips("train")
 
     @cached_property
     def test_clips(self) -> Clips:
         """Clips to validate and test on."""
         return self._clips("test")
+
+    @cached_property
+    def source_clips(self) -> Clips:
+        """Clips whose first frames are the sources of cross pairs."""
+        if self.sources is None or self.root is None:
+            return self.test_clips
+        paths = list_clips(self.root / self.sources)
+        return self._folder(paths, range(len(paths)))
+
+    @property
+    def test_names(self) -> str:
+        """Which test clips there really are: their number and a hash of their names."""
+        clips = self.test_clips
+        return fingerprint(clips.name(i) for i in range(len(clips)))
 
     @property
     def num_identities(self) -> int:
@@ -160,19 +198,21 @@ class FramePairs(pl.LightningDataModule):
         """Whether clips are kept in memory: a small set, all of which can be looked at."""
         return self.cache or self.root is None
 
+    @property
+    def _scoring_workers(self) -> int:
+        # a clip held in memory is not worth a process that would hold it once more
+        return 0 if self._held else self.num_workers
+
     def _clips(self, split: Split) -> Clips:
         if self.root is None:
             return ToyClips(self.toy, split, self.image_size)
-        paths = find_clips(self.root, self.folders, self.split_file)
+        paths = find_clips(self.root, self.folders, self.split_file, self.about)
         labels = label_identities(paths, identity_rule(self.identities, self.root))
-        return VideoFolder(
-            paths[split],
-            labels[split],
-            self.image_size,
-            fit=self.fit,
-            cache=self.cache,
-            frame_width=self.frame_width,
-        )
+        return self._folder(paths[split], labels[split])
+
+    def _folder(self, paths: Sequence[Path], labels: Sequence[int]) -> Clips:
+        how: Any = {"fit": self.fit, "cache": self.cache, "frame_width": self.frame_width}
+        return VideoFolder(paths, labels, self.image_size, **how)
 
     # Loaders.
 
@@ -203,7 +243,7 @@ class FramePairs(pl.LightningDataModule):
     def val_dataloader(self) -> DataLoader[Any]:
         """Batches of `ClipBatch`, one clip each, in the order of their names."""
         dataset = ClipDataset(self.test_clips, self.frames, self.references)
-        return self._share(dataset, len(dataset))
+        return self._share(dataset, len(dataset), self._scoring_workers)
 
     def test_dataloader(self) -> DataLoader[Any]:
         """As validation."""
@@ -217,59 +257,15 @@ class FramePairs(pl.LightningDataModule):
         """
         if not self.cross_pairs:
             raise ValueError("set data.cross_pairs to a number or a CSV to have cross pairs")
-        clips = self.test_clips
-        if isinstance(self.cross_pairs, int):
+        clips, sources = self.test_clips, self.source_clips
+        if not isinstance(self.cross_pairs, int):
+            pairs = listed_pairs(sources, clips, Path(self.cross_pairs))
+        elif self.sources is None:
             pairs = drawn_pairs(clips, self.cross_pairs, self.seed)
         else:
-            pairs = listed_pairs(clips, Path(self.cross_pairs))
-        return self._share(CrossDataset(clips, pairs, self.frames, self.references), len(pairs))
-
-    def _share(self, dataset: Dataset[Item], items: int) -> DataLoader[Any]:
-        rank, world = self._process
-        sampler = ShareSampler(items, rank=rank, world_size=world)
-        # a clip held in memory is not worth a process that would hold it once more
-        return self._loader(dataset, sampler, 1, 0 if self._held else self.num_workers)
-
-    def _loader(
-        self, dataset: Dataset[Item], sampler: Sampler[Any], batch_size: int, workers: int
-    ) -> DataLoader[Any]:
-        return DataLoader(
-            dataset,
-            batch_size=batch_size,
-            sampler=sampler,
-            num_workers=workers,
-            collate_fn=collate,
-            pin_memory=self._on_gpu,
-            persistent_workers=workers > 0,
-        )
-
-    @property
-    def _process(self) -> tuple[int, int]:
-        """Number of this process, and how many there are."""
-        if self.trainer is None:
-            return 0, 1
-        return self.trainer.global_rank, self.trainer.world_size
-
-    @property
-    def _on_gpu(self) -> bool:
-        return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-
-    # On the device.
-
-    def transfer_batch_to_device(
-        self, batch: dict[str, Any], device: torch.device, dataloader_idx: int
-    ) -> dict[str, Any]:
-        """Move all but the keys, whose draws are made on the CPU."""
-        moved = {name: value for name, value in batch.items() if name != "key"}
-        moved = super().transfer_batch_to_device(moved, device, dataloader_idx)
-        return {**moved, "key": batch["key"]} if "key" in batch else moved
-
-    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> Any:
-        """Turn uint8 frames into [0, 1] of the module's type; augment in training."""
-        assert self.trainer is not None
-        dtype = self.trainer.lightning_module.dtype
-        dtype = dtype if isinstance(dtype, torch.dtype) else torch.float32
-        return prepare(batch, dtype, self.augmentation if self.trainer.training else None)
+            pairs = dealt_pairs(len(sources), len(clips), self.cross_pairs, self.seed)
+        dataset = CrossDataset(sources, clips, pairs, self.frames, self.references)
+        return self._share(dataset, len(pairs), self._scoring_workers)
 
     # Resume.
 

@@ -1,9 +1,11 @@
 """Which clips a set has, in which split each lies, and whom it shows."""
 
 import csv
+import hashlib
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -19,24 +21,62 @@ REMEDY = (
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class About:
+    """What to say where a published set is missing.
+
+    Attributes:
+        what: what the set is, in a few words.
+        where: where its owners publish it.
+        prepare: the command that turns what they publish into a root.
+    """
+
+    what: str
+    where: str
+    prepare: str
+
+
 def find_clips(
-    root: Path, folders: Mapping[Split, str], split_file: str | None
+    root: Path,
+    folders: Mapping[Split, str | None],
+    split_file: str | None,
+    about: About | None = None,
 ) -> dict[Split, list[Path]]:
-    """Find the clips of both splits.
+    """Find the clips of every split that the set has.
 
     Args:
         root: the set's folder.
-        folders: folder of each split below root.
-        split_file: below root; all clips then lie in root itself, and this tells which is
-            which.
+        folders: folder of each split below root; None where the set has no such split.
+        split_file: below root; tells which clip is which, wherever it lies.
+        about: what a missing folder is answered with.
 
     Raises:
         FileNotFoundError: a folder or the file is missing.
         ValueError: a split without a clip, or a file that does not fit the folder.
     """
-    if split_file is not None:
-        return split_clips(root, root / split_file)
-    return {split: list_clips(root / folder) for split, folder in folders.items()}
+    there: dict[Split, str] = {split: name for split, name in folders.items() if name is not None}
+    if split_file is None:
+        return {split: list_clips(root / folder, about) for split, folder in there.items()}
+    places = [root / folder for folder in there.values() if (root / folder).is_dir()]
+    clips = [path for place in places or [root] for path in list_clips(place, about)]
+    dealt = split_clips(clips, root / split_file)
+    for split in there:
+        if not dealt[split]:
+            raise ValueError(f"{root / split_file} leaves no clip for {split}")
+    return {split: dealt[split] for split in there}
+
+
+def fingerprint(names: Iterable[str]) -> str:
+    """Say which clips a split really has: `525-1a2b3c4d`, their number and a hash of their names.
+
+    Names count without the endings of clips, so that a set is the same in any form, and in any
+    order.
+    """
+    stems = sorted(
+        name.removesuffix(Path(name).suffix) if Path(name).suffix.lower() in media.CLIPS else name
+        for name in names
+    )
+    return f"{len(stems)}-{hashlib.sha256(chr(10).join(stems).encode()).hexdigest()[:8]}"
 
 
 def label_identities(
@@ -44,23 +84,27 @@ def label_identities(
 ) -> dict[Split, list[int]]:
     """Number the identities, those of the train split first, each part in order of names."""
     shown = {split: [identity(path) for path in paths[split]] for split in paths}
-    known = sorted(set(shown["train"]))
+    known = sorted(set(shown.get("train", ())))
     order = [*known, *sorted(set(shown["test"]) - set(known))]
     label = {name: number for number, name in enumerate(order)}
     return {split: [label[name] for name in names] for split, names in shown.items()}
 
 
-def list_clips(folder: Path) -> list[Path]:
+def list_clips(folder: Path, about: About | None = None) -> list[Path]:
     """List the clips in a folder, sorted by name, whatever the file system's order.
 
     Files of no kind that a clip can have (lists, notes) are passed over, hidden ones too.
+
+    Args:
+        folder: where to look.
+        about: the set, for the message when it is not there.
 
     Raises:
         FileNotFoundError: there is no such folder.
         ValueError: it holds no clip.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"the folder {folder} does not exist: {REMEDY}")
+        raise FileNotFoundError(f"{folder} does not exist: {remedy(about)}")
     paths = [
         path
         for path in folder.iterdir()
@@ -69,9 +113,20 @@ def list_clips(folder: Path) -> list[Path]:
     if not paths:
         raise ValueError(
             f"{folder} holds no clip ({' '.join(sorted(media.CLIPS))}, or folders of frames): "
-            f"{REMEDY}"
+            f"{remedy(about)}"
         )
     return sorted(paths, key=lambda path: media.natural_key(path.name))
+
+
+def remedy(about: About | None) -> str:
+    """Say in one line where a missing set comes from and what to do."""
+    if about is None:
+        return REMEDY
+    return (
+        f"{about.what}; its owners publish it at {about.where}; prepare it with "
+        f"`{about.prepare}`; or name another folder by DATA_ROOT=... of make or "
+        "--data.init_args.root=..."
+    )
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
@@ -99,19 +154,24 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     return rows
 
 
-def split_clips(root: Path, split_file: Path) -> dict[Split, list[Path]]:
-    """Deal the clips of one folder to train and test.
+def split_clips(clips: Sequence[Path], split_file: Path) -> dict[Split, list[Path]]:
+    """Deal clips to train and test.
 
     Args:
-        root: the folder.
+        clips: all that there are, whatever folder they lie in.
         split_file: a CSV with columns `name` and `split` (train or test), clips that it does
             not name being left out; or a text file of the test clips' names, one a line.
 
     Raises:
-        FileNotFoundError: folder or file missing.
-        ValueError: a name without a clip, a split of another name, or an empty split.
+        FileNotFoundError: no such file.
+        ValueError: a name without a clip or with two, or a split of another name.
     """
-    by_name = {path.name: path for path in list_clips(root)}
+    by_name: dict[str, Path] = {}
+    for path in clips:
+        if by_name.setdefault(path.name, path) != path:
+            raise ValueError(
+                f"{split_file} cannot tell {by_name[path.name]} and {path} apart: rename one"
+            )
     if split_file.suffix.lower() == ".csv":
         rows = [(row["name"], row["split"]) for row in read_table(split_file, ("name", "split"))]
     else:
@@ -126,14 +186,12 @@ def split_clips(root: Path, split_file: Path) -> dict[Split, list[Path]]:
         if split != "train" and split != "test":
             raise ValueError(f"{split_file}: {name} has split {split!r}, not train or test")
         if name not in by_name:
-            raise ValueError(f"{split_file} names {name}, which is not in {root}")
+            raise ValueError(f"{split_file} names {name}, which is not among the clips")
         dealt["test" if split == "test" else "train"].append(by_name[name])
     left_out = len(by_name) - len(dict(rows))
     if left_out:
-        log.info("%d clips of %s are not named in %s: left out", left_out, root, split_file)
-    for split, paths in dealt.items():
-        if not paths:
-            raise ValueError(f"{split_file} leaves no clip for {split}")
+        log.info("%d clips are not named in %s: left out", left_out, split_file)
+    for paths in dealt.values():
         paths.sort(key=lambda path: media.natural_key(path.name))
     return dealt
 
@@ -144,7 +202,8 @@ def identity_rule(rule: str, root: Path) -> Callable[[Path], str]:
     Args:
         rule: "clip": each clip is one; "prefix(#)": what stands before the first #, or
             another mark; "csv(path,column)": a column of a table below root, whose lines are
-            found by their `path` (relative to root) or `name` (with or without ending).
+            found by their `path` (relative to root, or to the table's folder) or `name` (with
+            or without ending).
         root: the set's folder.
 
     Raises:
@@ -175,7 +234,10 @@ def _table_identities(root: Path, table: Path, column: str) -> Callable[[Path], 
             raise ValueError(f"{table} gives {key} two values of {column}")
 
     def identity(path: Path) -> str:
-        for key in (path.relative_to(root).as_posix(), path.name, path.stem):
+        keys = [path.relative_to(root).as_posix()]
+        if path.is_relative_to(table.parent):
+            keys.append(path.relative_to(table.parent).as_posix())
+        for key in (*keys, path.name, path.stem):
             if found.get(key):
                 return found[key]
         raise ValueError(f"{table} has no {column} for {path.relative_to(root)}: add a line")

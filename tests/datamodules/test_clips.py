@@ -185,7 +185,7 @@ def test_split_files(tmp_path, write_frames):
         write_frames(tmp_path / name, 1, 0)
     (tmp_path / "split.csv").write_text("name,split\nd,train\na,train\nb,test\n")
     (tmp_path / "test.txt").write_text("# the held out\nc\n\nb\n")
-    by_csv = split_clips(tmp_path, tmp_path / "split.csv")
+    by_csv = split_clips(list_clips(tmp_path), tmp_path / "split.csv")
     assert {s: [p.name for p in by_csv[s]] for s in by_csv} == {"train": ["a", "d"], "test": ["b"]}
     by_text = find_clips(tmp_path, {"train": "no", "test": "no"}, "test.txt")
     names = {s: [p.name for p in by_text[s]] for s in by_text}
@@ -206,9 +206,9 @@ def test_split_files_that_do_not_fit(tmp_path, write_frames, text, said):
         write_frames(tmp_path / name, 1, 0)
     (tmp_path / "split.csv").write_text(text)
     with pytest.raises(ValueError, match=said):
-        split_clips(tmp_path, tmp_path / "split.csv")
+        find_clips(tmp_path, {"train": "train", "test": "test"}, "split.csv")
     with pytest.raises(FileNotFoundError, match="does not exist"):
-        split_clips(tmp_path, tmp_path / "no.txt")
+        split_clips(list_clips(tmp_path), tmp_path / "no.txt")
 
 
 @pytest.mark.parametrize("name", ["faces", "actions"])

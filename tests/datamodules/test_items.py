@@ -5,13 +5,12 @@ import torch
 
 from datamodules import ToyClips, ToySettings
 from datamodules.clips import VideoFolder
+from datamodules.cross import dealt_pairs, drawn_pairs, listed_pairs
 from datamodules.items import (
     ClipDataset,
     CrossDataset,
     PairDataset,
     collate,
-    drawn_pairs,
-    listed_pairs,
     scored_frames,
 )
 from datamodules.splits import list_clips
@@ -94,7 +93,7 @@ def test_a_clip_too_short_is_named(clips):
     with pytest.raises(ValueError, match=r"clip a#1 has 8 frames, 9 are needed"):
         ClipDataset(clips, 32, 7)[0, True]
     with pytest.raises(ValueError, match=r"clip a#1 has 8 frames, 9 are needed"):
-        CrossDataset(clips, [(0, 1)], 32, 8)[0, True]
+        CrossDataset(clips, clips, [(0, 1)], 32, 8)[0, True]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +131,7 @@ def test_clips_to_score(clips):
 
 
 def test_cross_items(clips):
-    item = CrossDataset(clips, [(0, 2)], 3, 2)[0, True]
+    item = CrossDataset(clips, clips, [(0, 2)], 3, 2)[0, True]
     assert number(item["source"]) == 0
     assert item["source"][0, 0, 0] != item["driving"][0, 0, 0, 0]
     assert [number(f) for f in item["driving"]] == item["frame_index"].tolist() == [0, 6, 11]
@@ -155,15 +154,15 @@ def test_listed_pairs(tmp_path):
     names = [toy.name(i) for i in range(4)]
     table = tmp_path / "pairs.csv"
     table.write_text(f"distance,source,driving\n1,{names[2]},{names[1]}\n2,{names[0]},{names[3]}\n")
-    assert listed_pairs(toy, table) == [(2, 1), (0, 3)]
+    assert listed_pairs(toy, toy, table) == [(2, 1), (0, 3)]
     table.write_text(f"source,driving\n{names[0]},nobody\n")
     with pytest.raises(ValueError, match=r"pairs.csv names the clip 'nobody'"):
-        listed_pairs(toy, table)
+        listed_pairs(toy, toy, table)
     table.write_text("from,to\na,b\n")
     with pytest.raises(ValueError, match="no column source, driving"):
-        listed_pairs(toy, table)
+        listed_pairs(toy, toy, table)
     with pytest.raises(FileNotFoundError, match=r"none\.csv"):
-        listed_pairs(toy, tmp_path / "none.csv")
+        listed_pairs(toy, toy, tmp_path / "none.csv")
 
 
 def test_collate_stacks_tensors_and_lists_the_rest():
