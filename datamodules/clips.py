@@ -37,9 +37,20 @@ class Clips(Protocol):
         """Frames of clip i, (n, 3, S, S) uint8."""
         ...
 
+    def fetch(self, numbers: Sequence[int]) -> None:
+        """Bring near what the next reads want, where it is far away."""
+        ...
+
     def preload(self) -> None:
         """Hold in memory what can be held, before worker processes are started."""
         ...
+
+
+def sized(frames: media.Frames, image_size: int, fit: Fit) -> Tensor:
+    """Bring frames (n, H, W, 3) to the size of the set, (n, 3, S, S) uint8."""
+    if fit == "square":
+        frames = media.crop_square(frames)
+    return media.to_tensor(media.resize(frames, image_size))
 
 
 class VideoFolder:
@@ -52,6 +63,9 @@ class VideoFolder:
         fit: "square" cuts the largest centred square first, "stretch" does not.
         cache: keep every clip that was read in memory, as uint8 at `image_size`.
         frame_width: width of one frame in strips; None takes their height.
+
+    Attributes:
+        decoded: frames decoded by `read` so far, those passed over on the way included.
     """
 
     def __init__(
@@ -70,6 +84,7 @@ class VideoFolder:
         self.fit = fit
         self.cache = cache
         self.frame_width = frame_width
+        self.decoded = 0
         self._facts: dict[int, tuple[int, float]] = {}
         self._frames: dict[int, Tensor] = {}
 
@@ -104,7 +119,12 @@ class VideoFolder:
             if self.cache:
                 self._frames[i] = torch.cat([self._sized(f[None]) for f in clip])
                 return self._frames[i][list(indices)]
-            return self._sized(clip.read(indices))
+            frames = clip.read(indices)
+            self.decoded += clip.decoded
+        return self._sized(frames)
+
+    def fetch(self, numbers: Sequence[int]) -> None:
+        """Do nothing: files are near."""
 
     def preload(self) -> None:
         """Read every clip, if they are to be kept at all."""
@@ -122,6 +142,4 @@ class VideoFolder:
         return self._facts[i]
 
     def _sized(self, frames: media.Frames) -> Tensor:
-        if self.fit == "square":
-            frames = media.crop_square(frames)
-        return media.to_tensor(media.resize(frames, self.image_size))
+        return sized(frames, self.image_size, self.fit)

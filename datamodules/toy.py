@@ -106,6 +106,9 @@ class ToyClips:
             self._drawn[i] = torch.from_numpy(self._draw(i)[0].uint8())
         return self._drawn[i][list(indices)]
 
+    def fetch(self, numbers: Sequence[int]) -> None:
+        """Do nothing: clips are drawn here."""
+
     def preload(self) -> None:
         """Draw every clip now, so that worker processes share them."""
         for i in range(len(self)):

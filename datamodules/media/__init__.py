@@ -14,7 +14,9 @@ from datamodules.media.convert import (
     to_uint8,
 )
 from datamodules.media.pictures import PICTURES, AnimatedPicture, FrameFolder, Strip, read_image
-from datamodules.media.video import VIDEOS, VideoClip
+from datamodules.media.sinks import Encoding
+from datamodules.media.stream import VIDEOS
+from datamodules.media.video import VideoClip
 from datamodules.media.write import OUTPUTS, ClipWriter, check_output
 
 __all__ = [
@@ -25,7 +27,9 @@ __all__ = [
     "VIDEOS",
     "Clip",
     "ClipWriter",
+    "Encoding",
     "Frames",
+    "VideoClip",
     "check_output",
     "crop_box",
     "crop_square",

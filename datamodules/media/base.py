@@ -23,6 +23,7 @@ class Clip(ABC):
         num_frames: frames that can be read.
         fps: exact mean rate in frames per second.
         size: (height, width) of the frames as shown, after turning.
+        decoded: frames decoded by `read` so far, those passed over on the way included.
     """
 
     def __init__(self, path: Path, num_frames: int, fps: Fraction, size: tuple[int, int]) -> None:
@@ -30,6 +31,7 @@ class Clip(ABC):
         self.num_frames = num_frames
         self.fps = fps
         self.size = size
+        self.decoded = 0
 
     @abstractmethod
     def _pick(self, wanted: Sequence[int]) -> Iterator[Frames]:
@@ -59,11 +61,25 @@ class Clip(ABC):
         order = sorted(set(wanted))
         place = {number: row for row, number in enumerate(order)}
         out = np.empty((len(order), *self.size, 3), np.uint8)
+        before = self.decoded
         for row, frame in enumerate(self._pick(order)):
             out[row] = self._checked(frame, order[row])
+        self.decoded = max(self.decoded, before + len(order))
         if wanted == order:
             return out
         return out[[place[i] for i in wanted]]
+
+    def stream(self, wanted: Sequence[int]) -> Iterator[Frames]:
+        """Yield frames (H, W, 3) uint8 of increasing, distinct numbers, holding one at a time.
+
+        Raises:
+            IndexError: a number outside the clip.
+            ValueError: a frame that cannot be decoded.
+        """
+        if wanted and not 0 <= wanted[0] <= wanted[-1] < self.num_frames:
+            raise IndexError(f"{self.path} has {self.num_frames} frames, no number {wanted[-1]}")
+        for number, frame in zip(wanted, self._pick(wanted), strict=True):
+            yield self._checked(frame, number)
 
     def _checked(self, frame: Frames, number: int) -> Frames:
         """Return the frame, or raise ValueError where its size is not the clip's."""

@@ -2,6 +2,7 @@
 
 import shutil
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -21,6 +22,31 @@ GIF_LEAST = 2
 """Ticks that a frame lasts at least: players show shorter ones for ten."""
 
 RGB = av.VideoFormat("rgb24")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How an mp4 is encoded.
+
+    Attributes:
+        crf: quality as x264 counts it, 0 (lossless) to 51.
+        key_interval: frames from one key frame to the next, exactly; None leaves it to x264, which
+            sets one at cuts and else every 250.
+        threads: of the encoder; 0 leaves it to x264.
+    """
+
+    crf: int = 16
+    key_interval: int | None = None
+    threads: int = 0
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The encoder's options."""
+        chosen = {"crf": str(self.crf)}
+        if self.key_interval is not None:
+            keys = f"keyint={self.key_interval}:min-keyint={self.key_interval}:scenecut=0"
+            chosen["x264-params"] = keys
+        return chosen
 
 
 class Sink(ABC):
@@ -45,13 +71,17 @@ class Sink(ABC):
 class Mp4(Sink):
     """h264 in yuv420p, with sound as aac."""
 
-    def __init__(self, part: Path, fps: Fraction, audio_from: Path | None) -> None:
+    def __init__(
+        self, part: Path, fps: Fraction, audio_from: Path | None, encoding: Encoding
+    ) -> None:
         super().__init__(part)
         self.fps = fps
         self.count = 0
         self.sound = None if audio_from is None else Sound.of(audio_from)
         self.container = av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"})
-        self.video = self.container.add_stream("libx264", rate=fps, options={"crf": "16"})
+        self.video = self.container.add_stream("libx264", rate=fps, options=encoding.options)
+        if encoding.threads:
+            self.video.codec_context.thread_count = encoding.threads
         self.video.pix_fmt = "yuv420p"
         # how RGB becomes YUV is said in the file, else players guess by its size
         self.video.codec_context.colorspace = Colorspace.ITU601

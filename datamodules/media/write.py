@@ -12,9 +12,11 @@ import av
 import numpy as np
 
 from datamodules.media.convert import Frames
-from datamodules.media.sinks import Gif, Mp4, Pictures, Sink
+from datamodules.media.sinks import Encoding, Gif, Mp4, Pictures, Sink
 
 OUTPUTS = (".mp4", ".gif", ".png")
+
+DEFAULT = Encoding()
 
 
 class ClipWriter:
@@ -32,6 +34,7 @@ class ClipWriter:
         path: the file to write; its folder is made.
         fps: frames per second.
         audio_from: clip whose sound is taken along, cut to the length of the pictures.
+        encoding: how an mp4 is encoded.
 
     Attributes:
         frames: number of frames written so far.
@@ -41,7 +44,13 @@ class ClipWriter:
         ValueError: an unknown ending, or a folder where the file should go.
     """
 
-    def __init__(self, path: str | Path, fps: Fraction, audio_from: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        fps: Fraction,
+        audio_from: Path | None = None,
+        encoding: Encoding = DEFAULT,
+    ) -> None:
         self.path = check_output(path)
         self.frames = 0
         self.written = self.path
@@ -54,7 +63,7 @@ class ClipWriter:
         try:
             with self._named_errors():
                 if kind == ".mp4":
-                    self._sink = Mp4(part, fps, audio_from)
+                    self._sink = Mp4(part, fps, audio_from, encoding)
                 elif kind == ".gif":
                     self._sink = Gif(part, fps)
                 else:

@@ -138,7 +138,7 @@ class Made:
     """
 
     path: str
-    split: str
+    split: Split
     identity: str
     source: str
     frames: int

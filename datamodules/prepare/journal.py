@@ -1,0 +1,143 @@
+"""What a root was begun with and which clips are done, so that a killed run goes on."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from datamodules.prepare.jobs import Job, Made
+
+HIDDEN = ".prepare"
+"""Folder in the root for what only `prepare` reads."""
+
+SHARD = ".tar"
+
+
+class Journal:
+    """Notes in a root which clips are done; one line a clip, written when the clip is whole.
+
+    Args:
+        root: the training root; made if missing.
+        options: what the clips depend on besides their sources, as primitives.
+
+    Attributes:
+        made: name with split -> what was made, whose file is still there.
+
+    Raises:
+        ValueError: the root was begun with other options, or holds files of another making.
+    """
+
+    def __init__(self, root: Path, options: Mapping[str, Any]) -> None:
+        self.root = root
+        self.folder = root / HIDDEN
+        self.file = self.folder / "made.jsonl"
+        self._begin(json.loads(json.dumps(dict(options))))
+        noted = {_place(made): made for made in self._read()}  # the last line counts
+        self.made = {place: made for place, made in noted.items() if is_there(root / made.path)}
+
+    def _begin(self, options: dict[str, Any]) -> None:
+        begun = self.folder / "options.json"
+        if begun.is_file():
+            before = json.loads(begun.read_text(encoding="utf-8"))
+            other = sorted(k for k in {*before, *options} if before.get(k) != options.get(k))
+            if other:
+                said = "; ".join(f"{k}: {before.get(k)}, now {options.get(k)}" for k in other)
+                raise ValueError(
+                    f"{self.root} was begun with other options ({said}): give the same ones to go "
+                    "on, or another folder"
+                )
+            return
+        if self.root.is_dir() and any(
+            entry.name != HIDDEN for entry in self.root.iterdir() if not entry.name.startswith(".")
+        ):
+            raise ValueError(
+                f"{self.root} holds files that prepare did not make: give a new or empty folder"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(begun, json.dumps(options, indent=1) + "\n")
+
+    def _read(self) -> Iterator[Made]:
+        if not self.file.is_file():
+            return
+        for line in self.file.read_text(encoding="utf-8").splitlines():
+            # a kill may have left the last line unfinished: that clip is made again
+            with suppress(ValueError, TypeError):
+                yield Made.from_dict(json.loads(line))
+
+    def done(self, job: Job, key: str) -> bool:
+        """Tell whether a job's clip is there, made from the source as it is now.
+
+        Raises:
+            ValueError: another source made the clip of that name.
+        """
+        made = self.made.get(f"{job.split}/{job.name}")
+        if made is None:
+            return False
+        if made.source != job.label:
+            raise ValueError(
+                f"{job.label} would become {made.path}, which was made from {made.source}: "
+                "rename one of them, or prepare it into another folder"
+            )
+        return made.key == key
+
+    def note(self, *clips: Made) -> None:
+        """Note clips down, safe from a kill once this returns."""
+        self.made |= {_place(made): made for made in clips}
+        lines = [json.dumps(made.as_dict(), ensure_ascii=False) + "\n" for made in clips]
+        torn = self.file.is_file() and not _ends_line(self.file)
+        with self.file.open("a", encoding="utf-8") as file:
+            file.write(("\n" if torn else "") + "".join(lines))
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from preparing into the same root.
+
+        Raises:
+            ValueError: one does.
+        """
+        try:
+            with FileLock(self.folder / "lock", timeout=0):
+                self._sweep()
+                yield
+        except Timeout:
+            raise ValueError(f"another process prepares {self.root}: wait until it ends") from None
+
+    def _sweep(self) -> None:
+        """Remove what a killed run had begun to write."""
+        for split in ("train", "test"):
+            for part in (self.root / split).glob(".*.part"):
+                if part.is_dir():
+                    shutil.rmtree(part)
+                else:
+                    part.unlink()
+
+
+def _place(made: Made) -> str:
+    name = made.path.rsplit("/", 1)[1]
+    return f"{made.split}/{name.removesuffix('.mp4').removesuffix('.png')}"
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether a clip, or the shard that a clip lies in, exists."""
+    return path.exists() or (path.parent.suffix == SHARD and path.parent.is_file())
+
+
+def _ends_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that it is whole or not there."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,130 @@
+"""Finished clips packed into tar files as WebDataset reads them, with an index of places."""
+
+import csv
+import io
+import json
+import os
+import tarfile
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from datamodules import media
+from datamodules.prepare.jobs import Made
+from datamodules.prepare.journal import SHARD, Journal, write_whole
+from datamodules.shards import COLUMNS, INDEX
+from datamodules.splits import Split
+
+SPLITS: tuple[Split, Split] = ("train", "test")
+
+
+class Packer:
+    """Moves clips into shards as they are made, so that they never take the disk twice.
+
+    A shard `00000.tar` holds, for each clip, `NAME.mp4` and `NAME.json` with what the manifest
+    says of it, side by side as WebDataset wants them. It appears when it is whole; only then
+    are its clips removed from the folder.
+
+    Args:
+        journal: of the root.
+        megabytes: size in units of 10^6 bytes from which a shard is closed.
+    """
+
+    def __init__(self, journal: Journal, megabytes: int) -> None:
+        self.journal = journal
+        self.root = journal.root
+        self.limit = megabytes * 10**6
+        self.pending: dict[str, list[Made]] = {split: [] for split in SPLITS}
+        self.bytes = dict.fromkeys(SPLITS, 0)
+        used = {made.path.rsplit("/", 1)[0] for made in journal.made.values()}
+        for split in SPLITS:
+            for shard in (self.root / split).glob(f"*{SHARD}"):
+                if f"{split}/{shard.name}" not in used:  # closed, but killed before it was noted
+                    shard.unlink()
+        for made in list(journal.made.values()):
+            if not made.path.rsplit("/", 1)[0].endswith(SHARD):
+                self.add(made)
+
+    def add(self, made: Made) -> None:
+        """Take a clip, and close a shard when it is full."""
+        split: Split = "train" if made.split == "train" else "test"
+        self.pending[split].append(made)
+        self.bytes[split] += (self.root / made.path).stat().st_size
+        if self.bytes[split] >= self.limit:
+            self._close(split)
+
+    def finish(self) -> list[Made]:
+        """Close the last shards and write the index of each split.
+
+        Returns:
+            Every clip in the root, in order, with its place.
+        """
+        for split in SPLITS:
+            if self.pending[split]:
+                self._close(split)
+        ordered = sorted(
+            self.journal.made.values(),
+            key=lambda made: media.natural_key(f"{made.split}/{_name(made)}"),
+        )
+        for split in SPLITS:
+            own = [made for made in ordered if made.split == split]
+            write_whole(self.root / split / INDEX, _index(self.root, own))
+        return ordered
+
+    def _close(self, split: Split) -> None:
+        folder = self.root / split
+        taken = [int(path.stem) for path in folder.glob(f"*{SHARD}") if path.stem.isdigit()]
+        shard = folder / f"{max(taken, default=-1) + 1:05d}{SHARD}"
+        members = sorted(self.pending[split], key=lambda made: media.natural_key(_name(made)))
+        part = shard.with_name(f".{shard.name}.{os.getpid()}.part")
+        try:
+            with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
+                for made in members:
+                    _append(tar, f"{_name(made)}.mp4", (self.root / made.path).read_bytes())
+                    said = {k: v for k, v in made.as_dict().items() if k not in ("key", "path")}
+                    text = json.dumps(said, ensure_ascii=False).encode()
+                    _append(tar, f"{_name(made)}.json", text)
+            part.replace(shard)
+        finally:
+            part.unlink(missing_ok=True)
+        self.journal.note(
+            *(
+                replace(made, path=f"{split}/{shard.name}/{_name(made)}.mp4", key=made.key)
+                for made in members
+            )
+        )
+        for made in members:
+            (self.root / made.path).unlink()
+        self.pending[split], self.bytes[split] = [], 0
+
+
+def _name(made: Made) -> str:
+    return made.path.rsplit("/", 1)[1].removesuffix(".mp4")
+
+
+def _append(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)  # its time and owner stay 0: the same clips, the same shard
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
+
+
+def _index(root: Path, made: Iterable[Made]) -> str:
+    """List the clips of a split with the bytes of their shard that hold them."""
+    shards: dict[str, list[Made]] = defaultdict(list)
+    order = []
+    for item in made:
+        shards[item.path.rsplit("/", 1)[0]].append(item)
+        order.append(item)
+    places: dict[str, tuple[int, int]] = {}
+    for shard in shards:
+        with tarfile.open(root / shard, "r:") as tar:
+            places |= {f"{shard}/{m.name}": (m.offset_data, m.size) for m in tar}
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for item in order:
+        shard = item.path.split("/")[1]
+        row = [_name(item), item.identity, item.frames, item.fps, shard, *places[item.path]]
+        table.writerow(row)
+    return text.getvalue()
