@@ -112,9 +112,10 @@ def build_data(options: dict[str, Any]) -> FramePairs:
 
 
 def public_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Give the arguments for a record; only the last part of the root, a folder of one machine."""
+    """Give the arguments for a record: of the root, a folder of one machine, the last part only."""
     root = options.get("root")
-    return options | {"root": None if root is None else Path(root).name}
+    told = {name: value for name, value in options.items() if name != "about"}
+    return told | {"root": None if root is None else Path(root).name}
 
 
 class TestClips:

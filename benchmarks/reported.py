@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from animators.metrics import Protocol
@@ -13,9 +13,45 @@ HEADER = (
     *("metric", "detector", "printed", "value", "suspect"),
 )
 
-# How tables of reconstruction were measured: (paper, table) -> protocol. Only numbers of one
-# protocol may stand side by side.
-PROTOCOLS = {("lia", table): Protocol.lia(256).name for table in ("1", "4", "5", "6")}
+# Every paper has its own split of a set: (paper, set) -> clips to train on, clips to test on.
+# None where the paper does not print it.
+SIZES: dict[tuple[str, str], tuple[int | None, int]] = {
+    ("lia", "vox"): (17928, 495),
+    ("lia", "taichi"): (1096, 115),
+    ("lia", "ted"): (1124, 130),
+    ("dime", "vox"): (18314, 507),
+    ("dime", "taichi"): (682, 87),
+    ("dime", "ted"): (1200, 120),
+    ("dime", "dfdc"): (15039, 1807),
+    ("dime", "nemo"): (1110, 124),
+    ("dime", "aist"): (12187, 493),
+    ("dime", "fashion"): (500, 100),
+    ("dime", "bair"): (42880, 128),
+    ("dime", "mgif"): (900, 100),
+    ("swin_tps", "vox"): (19522, 525),
+    ("swin_tps", "taichi"): (2867, 253),
+    ("swin_tps", "fashion"): (500, 100),
+    ("swin_tps", "mgif"): (900, 100),
+    ("lia_x", "voxhq"): (None, 483),
+    ("lia_x", "talkinghead1kh"): (None, 25),
+}
+
+# How tables of reconstruction were measured: (paper, table) -> protocol, but for the split. Only
+# numbers of one protocol may stand side by side.
+WAYS = {("lia", table): Protocol.lia(256) for table in ("1", "4", "5", "6")}
+
+
+def split_label(paper: str, split: str) -> str:
+    """Name a paper's split of a set: `lia-vox-17928-495`, or `lia-germanpublictv` without sizes."""
+    sizes = SIZES.get((paper, split), ())
+    parts = [paper, split, *(str(size) for size in sizes if size is not None)]
+    return "-".join(parts).replace("_", "-")
+
+
+def protocol_of(row: "Reported") -> Protocol | None:
+    """Give the protocol of a printed number, or None where it is of none of ours."""
+    way = WAYS.get((row.paper, row.table))
+    return None if way is None else replace(way, split=split_label(row.paper, row.split))
 
 
 @dataclass(frozen=True)
@@ -27,7 +63,7 @@ class Reported:
         table: number of the table there.
         row: method, as we call it.
         line: line of the paper's text.
-        split: data set; each paper has its own split of it.
+        split: data set; `split_label` names the paper's own split of it.
         metric: as we call it.
         detector: network behind the metric.
         printed: the cell, letter for letter.
@@ -78,33 +114,36 @@ def printed(rows: Sequence[Reported]) -> str:
     A `?` marks what `reported.csv` calls suspect.
     """
     tables: dict[tuple[str, str, str], dict[str, dict[str, str]]] = {}
+    titles = {}
     for row in rows:
         lines = tables.setdefault((row.paper, row.table, row.split), {})
         head = f"{row.metric} ({row.detector})" if row.detector else row.metric
         lines.setdefault(row.row, {})[head] = row.printed + ("?" if row.suspect else "")
+        protocol = protocol_of(row)
+        said = split_label(row.paper, row.split) if protocol is None else protocol.name
+        titles[row.paper, row.table, row.split] = said
     parts = []
     for (paper, number, split), lines in tables.items():
         heads = list(dict.fromkeys(head for cells in lines.values() for head in cells))
         text = [f"| | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
         for name, cells in lines.items():
             text.append(f"| {name} | {' | '.join(cells.get(head, '') for head in heads)} |")
-        protocol = PROTOCOLS.get((paper, number))
-        title = f"### Printed in {paper}, table {number}: {split}"
-        title += f", `{protocol}`" if protocol else ""
+        said = titles[paper, number, split]
+        title = f"### Printed in {paper}, table {number}: {split}, `{said}`"
         parts.append("\n".join([title, "", *text]))
     return "\n\n".join(parts)
 
 
-def beside(
-    rows: list[Reported], *, model: str, split: str, metric: str, protocol: str
-) -> Reported | None:
-    """Find what was printed for a measurement: same method, set, metric and protocol.
+def beside(rows: list[Reported], *, model: str, metric: str, protocol: Protocol) -> Reported | None:
+    """Find what was printed for a measurement: same method, metric, split and way of measuring.
 
     Returns:
         The first such cell (papers give the main table first), or None.
     """
     for row in rows:
-        same = (row.row, row.split, row.metric) == (model, split, metric)
-        if same and row.value is not None and PROTOCOLS.get((row.paper, row.table)) == protocol:
+        if (row.row, row.metric) != (model, metric) or row.value is None:
+            continue
+        paper = protocol_of(row)
+        if paper is not None and protocol.is_that_of(paper):
             return row
     return None

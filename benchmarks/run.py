@@ -55,15 +55,17 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     animator = load_animator(arguments.checkpoint, arguments.device)
     settings |= {"image_size": animator.image_size, "frames": arguments.frames}
     settings |= {} if arguments.root is None else {"root": arguments.root}
+    data = build_data(settings)
     protocol = Protocol(
         image_size=animator.image_size,
         frames=arguments.frames,
         averaging=arguments.averaging,
         scored=arguments.scored,
         references=settings["references"],
+        split=data.split_name,
+        clips=data.test_names,
     )
     suite = ReconstructionSuite(protocol, lpips=not arguments.no_lpips)
-    data = build_data(settings)
     name = arguments.name or type(animator).__name__.lower()
     clips = TestClips(data, animator.device, "copy-source")
     copied = evaluate_clips(copy_source, clips, suite)

@@ -103,6 +103,7 @@ def _copied(records: Sequence[Record]) -> dict[str, float | None]:
 
 
 def _row(record: Record, reported: list[Any]) -> Row:
+    from animators.metrics import Protocol
     from benchmarks.reported import beside
 
     printed = {}
@@ -110,9 +111,8 @@ def _row(record: Record, reported: list[Any]) -> Row:
         cell = beside(
             reported,
             model=record["model"],
-            split=record["data"],
             metric=name,
-            protocol=record["protocol"]["name"],
+            protocol=Protocol.from_name(record["protocol"]["name"]),
         )
         if cell is not None and cell.value is not None:
             printed[name] = cell.value

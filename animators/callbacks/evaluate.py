@@ -39,7 +39,11 @@ class Evaluate(Callback):
         if not self._suites:
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
             protocol = Protocol(
-                image_size=data.image_size, frames=data.frames, references=data.references
+                image_size=data.image_size,
+                frames=data.frames,
+                references=data.references,
+                split=data.split_name,
+                clips=data.test_names,
             )
             for name in ("", "copy_source_"):
                 self._suites[name] = ReconstructionSuite(protocol, lpips=self.lpips)

@@ -1,7 +1,7 @@
 """What a number means: without equal protocols two numbers cannot be compared."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -32,7 +32,9 @@ class Scored(StrEnum):
 _NAME = re.compile(
     r"(?P<task>\w+)-(?P<image_size>\d+)px-(?P<frames>full|\d+frames)-source(?P<source_frame>\d+)"
     r"-(?P<scored>\w+)-(?P<references>\d+)ref-per(?P<averaging>\w+)"
+    r"(@(?P<split>[A-Za-z0-9.-]+))?(@(?P<clips>\d+-[0-9a-f]{8}))?"
 )
+OWN = "own"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Protocol:
         scored: which frames count.
         references: further pictures of the same person given to the model, `REFERENCE_RULE`.
         averaging: how frames become one number.
+        split: name of the split of the set; `own` for one that nobody published. Papers have
+            splits of their own even where the set's name is the same.
+        clips: which test clips that split really had: their number and 8 digits of a hash of
+            their names, such as `525-1a2b3c4d`; empty where it is not known, as for papers.
     """
 
     image_size: int
@@ -56,6 +62,8 @@ class Protocol:
     references: int = 0
     source_frame: int = 0
     task: str = "reconstruction"
+    split: str = OWN
+    clips: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what is not measured.
@@ -75,19 +83,26 @@ class Protocol:
             )
         if self.frames is not None and self.frames < 2:
             raise ValueError(f"frames must be 2 or more, or None for all, not {self.frames}")
+        for name, form in (("split", "[A-Za-z0-9.-]+"), ("clips", r"(\d+-[0-9a-f]{8})?")):
+            if re.fullmatch(form, getattr(self, name)) is None:
+                raise ValueError(f"{name} {getattr(self, name)!r} is not of the form {form}")
 
     @property
     def name(self) -> str:
-        """All of it in one word: `reconstruction-64px-32frames-source0-remaining-0ref-pervideo`."""
+        """All of it in one word, such as the one below.
+
+        `reconstruction-64px-32frames-source0-remaining-0ref-pervideo@own@12-1a2b3c4d`
+        """
         frames = "full" if self.frames is None else f"{self.frames}frames"
         return (
             f"{self.task}-{self.image_size}px-{frames}-source{self.source_frame}"
-            f"-{self.scored}-{self.references}ref-per{self.averaging}"
+            f"-{self.scored}-{self.references}ref-per{self.averaging}@{self.split}"
+            + (f"@{self.clips}" if self.clips else "")
         )
 
     @classmethod
     def from_name(cls, name: str) -> Self:
-        """Read a protocol's name.
+        """Read a protocol's name; one without a split is of an `own` one.
 
         Raises:
             ValueError: it is no such name.
@@ -105,6 +120,8 @@ class Protocol:
             references=int(match["references"]),
             source_frame=int(match["source_frame"]),
             task=match["task"],
+            split=match["split"] or OWN,
+            clips=match["clips"] or "",
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -116,12 +133,25 @@ class Protocol:
             "name": self.name,
         }
 
-    @classmethod
-    def lia(cls, image_size: int = 256) -> Self:
-        """LIA's evaluation: every frame but the first, mean per video, then over videos."""
-        return cls(image_size=image_size, frames=None)
+    @property
+    def test_clips(self) -> int | None:
+        """Number of test clips: those it really had, else the number that ends the split's name."""
+        if self.clips:
+            return int(self.clips.partition("-")[0])
+        number = re.search(r"-(\d+)$", self.split)
+        return int(number[1]) if number else None
+
+    def is_that_of(self, paper: Self) -> bool:
+        """Tell whether a measurement is of a paper's protocol: all equal, as many test clips."""
+        return replace(self, clips="") == paper and self.test_clips == paper.test_clips
 
     @classmethod
-    def fomm(cls, image_size: int = 256) -> Self:
+    def lia(cls, image_size: int = 256, split: str = OWN) -> Self:
+        """LIA's evaluation: every frame but the first, mean per video, then over videos."""
+        return cls(image_size=image_size, frames=None, split=split)
+
+    @classmethod
+    def fomm(cls, image_size: int = 256, split: str = OWN) -> Self:
         """FOMM's evaluation: every frame, the first too, mean over all frames of all videos."""
-        return cls(image_size=image_size, frames=None, averaging=Averaging.FRAME, scored=Scored.ALL)
+        how = cls(image_size=image_size, frames=None, averaging=Averaging.FRAME, split=split)
+        return replace(how, scored=Scored.ALL)

@@ -9,6 +9,8 @@ from animators import load_animator
 from animators.metrics import Averaging, Protocol, ReconstructionSuite, Scored
 from benchmarks.data import TestClips, build_data, data_file, read_options
 from benchmarks.run import main, measure, parser
+from datamodules import ToyClips, ToySettings
+from datamodules.splits import fingerprint
 
 
 @pytest.fixture
@@ -22,8 +24,12 @@ def test_record_says_with_what_it_was_made(record, checkpoint):
     path, content = record
     assert path.name.startswith("lia_toy_")
     assert path.name.endswith(f"_{content['date'][:10]}.json")
-    protocol = Protocol(64, frames=4)
+    toys = ToySettings(2, 3, frames=6, identities=2, test_identities=3)
+    names = fingerprint(ToyClips(toys, "test", 64).name(i) for i in range(3))
+    protocol = Protocol(64, frames=4, clips=names)
     assert content["protocol"]["name"] == protocol.name
+    assert (content["protocol"]["split"], content["protocol"]["clips"]) == ("own", names)
+    assert "about" not in content["config"]
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert content["checkpoint"]["sha256"] == digest
     assert content["checkpoint"]["class_path"] == "animators.lia.Lia"
@@ -64,7 +70,7 @@ def test_protocol_options(toy):
     arguments.overrides = toy[-5:]
     content = measure(arguments)
     expected = Protocol(64, None, Averaging.FRAME, Scored.ALL)
-    assert content["protocol"]["name"] == expected.name
+    assert content["protocol"]["name"].startswith(f"{expected.name}@3-")
     assert content["clips"]["frames"] == 18
 
 
@@ -136,7 +142,7 @@ def test_bad_data_files(text, message, checkpoint, tmp_path, fails):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--data", "toys"], "no data called 'toys'; zoo_configs/data has: actions"),
+        (["--data", "toys"], "no data called 'toys'; zoo_configs/data has: aahq, actions,"),
         (["--data", "absent.yaml"], "there is no data file absent.yaml"),
         (["--data", "faces", "--root", "absent"], "absent"),
         (["--data", "toy", "--data.init_args.width=3"], "width"),

@@ -1,11 +1,13 @@
 import csv
 import io
 import json
+import re
+from dataclasses import replace
 
 import pytest
 
 from animators.metrics import Protocol
-from benchmarks.reported import REPORTED, beside, printed, read_reported
+from benchmarks.reported import REPORTED, SIZES, beside, printed, read_reported, split_label
 from benchmarks.table import BEGIN, END, as_csv, build_table, group, insert, main, markdown
 
 NAME = Protocol(64).name
@@ -81,12 +83,29 @@ def test_csv_holds_every_number_in_full():
 
 
 def test_measured_stands_next_to_reported_of_the_same_protocol_only():
-    lia = {"name": Protocol.lia(256).name}
-    same = record(data="vox", protocol=lia, metrics={"l1": 0.045}, copy_source={"l1": 0.1})
-    text = markdown(build_table([same]))
-    assert "**0.0450** (0.041, +0.004)" in text
-    other = same | {"protocol": {"name": Protocol(256).name}}
-    assert "(0.041" not in markdown(build_table([other]))
+    lia = Protocol.lia(256, "lia-vox-17928-495")
+    numbers = {"metrics": {"l1": 0.045}, "copy_source": {"l1": 0.1}}
+
+    def shown(**changes):
+        protocol = {"name": replace(lia, clips="495-0123abcd", **changes).name}
+        return markdown(build_table([record(data="vox", protocol=protocol, **numbers)]))
+
+    assert "**0.0450** (0.041, +0.004)" in shown()
+    for changes in ({"frames": 32}, {"split": "own"}, {"split": "vox1-metadata-19550-525"}):
+        assert "(0.041" not in shown(**changes), changes
+    fewer = {"name": replace(lia, clips="480-0123abcd").name}
+    assert "(0.041" not in markdown(build_table([record(data="vox", protocol=fewer, **numbers)]))
+
+
+def test_leftovers_of_a_set_do_not_share_a_table():
+    """Two people with the same split's name and different clips of it."""
+    one, other = (
+        record(name, protocol={"name": Protocol(64, split="vox", clips=f"3-{digest}").name})
+        for name, digest in (("a", "01234567"), ("b", "89abcdef"))
+    )
+    assert len(group([one, other])) == 2
+    with pytest.raises(ValueError, match="different protocols"):
+        build_table([one, other])
 
 
 def test_reported_values():
@@ -112,13 +131,33 @@ def test_reported_values_are_those_of_the_text(shared_dir):
 
 def test_printed_tables():
     text = printed(read_reported())
-    assert "### Printed in lia, table 1: vox, `" + Protocol.lia(256).name in text
+    vox = Protocol.lia(256, "lia-vox-17928-495")
+    assert f"### Printed in lia, table 1: vox, `{vox.name}`\n" in text
     assert "| fomm | ―0323-? |" in text
-    assert "table 2: vox\n" in text  # video FID is not of that protocol
+    # video FID is not of that protocol
+    assert "table 2: vox, `lia-vox-17928-495`\n" in text
+    assert "table 2: germanpublictv, `lia-germanpublictv`\n" in text
     rows = read_reported()
-    found = beside(rows, model="lia", split="ted", metric="l1", protocol=Protocol.lia(256).name)
+    ted = replace(vox, split="lia-ted-1124-130", clips="130-0123abcd")
+    found = beside(rows, model="lia", metric="l1", protocol=ted)
     assert found is not None
-    assert found.table == "1"
+    assert (found.table, found.split) == ("1", "ted")
+
+
+def test_every_paper_has_its_own_split():
+    labels = {split_label(paper, split) for paper, split in SIZES}
+    assert len(labels) == len(SIZES)
+    assert {"lia-vox-17928-495", "dime-vox-18314-507", "swin-tps-vox-19522-525"} <= labels
+    for label in labels:
+        assert Protocol.from_name(Protocol(64, split=label).name).split == label
+
+
+def test_sizes_of_splits_are_those_of_the_texts(shared_dir):
+    """Every size stands in its paper, beside the other."""
+    for (paper, _), sizes in SIZES.items():
+        text = (shared_dir / "papers" / f"{paper}.txt").read_text(encoding="utf-8")
+        close = r"\b\D{1,60}\b".join(rf"(?:{n}|{n:,})" for n in sizes if n is not None)
+        assert re.search(rf"\b{close}\b", text), (paper, sizes)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,12 @@ from animators.metrics import Averaging, Protocol, Scored
 
 
 def test_name_says_all():
-    assert Protocol(64).name == "reconstruction-64px-32frames-source0-remaining-0ref-pervideo"
-    assert Protocol.fomm(256).name == "reconstruction-256px-full-source0-all-0ref-perframe"
-    assert Protocol.lia().name == "reconstruction-256px-full-source0-remaining-0ref-pervideo"
+    assert Protocol(64).name == "reconstruction-64px-32frames-source0-remaining-0ref-pervideo@own"
+    assert Protocol.fomm(256).name == "reconstruction-256px-full-source0-all-0ref-perframe@own"
+    assert Protocol.lia().name == "reconstruction-256px-full-source0-remaining-0ref-pervideo@own"
+    vox = Protocol.lia(256, "lia-vox-17928-495").name
+    assert vox == "reconstruction-256px-full-source0-remaining-0ref-pervideo@lia-vox-17928-495"
+    assert Protocol(64, clips="12-7985d13b").name.endswith("pervideo@own@12-7985d13b")
 
 
 def test_every_difference_changes_the_name():
@@ -20,8 +23,13 @@ def test_every_difference_changes_the_name():
         replace(base, averaging=Averaging.FRAME),
         replace(base, scored=Scored.ALL),
         replace(base, references=3),
+        replace(base, split="lia-vox-17928-495"),
+        replace(base, split="dime-vox-18314-507"),
+        replace(base, clips="12-7985d13b"),
+        replace(base, clips="12-7985d13c"),
+        replace(base, split="v1.2", clips="12-7985d13b"),
     ]
-    assert len({one.name for one in [base, *others]}) == 7
+    assert len({one.name for one in [base, *others]}) == 12
     for one in others:
         assert Protocol.from_name(one.name) == one
 
@@ -44,6 +52,9 @@ def test_record_is_plain():
         {"scored": "some"},
         {"source_frame": 3},
         {"task": "animation"},
+        {"split": "two words"},
+        {"split": "a@b"},
+        {"clips": "12"},
     ],
 )
 def test_what_is_not_measured_is_refused(wrong):
@@ -54,3 +65,18 @@ def test_what_is_not_measured_is_refused(wrong):
 def test_other_names_are_refused():
     with pytest.raises(ValueError, match="'l1' is not the name of a protocol"):
         Protocol.from_name("l1")
+
+
+def test_a_name_from_before_splits_is_of_an_own_one():
+    name = "reconstruction-64px-32frames-source0-remaining-0ref-pervideo"
+    assert Protocol.from_name(name) == Protocol(64)
+
+
+def test_a_measurement_is_of_a_papers_protocol_with_as_many_clips_only():
+    paper = Protocol.lia(256, "lia-vox-17928-495")
+    assert replace(paper, clips="495-0123abcd").is_that_of(paper)
+    assert not replace(paper, clips="480-0123abcd").is_that_of(paper)
+    assert not replace(paper, clips="495-0123abcd", split="own").is_that_of(paper)
+    assert not replace(paper, clips="495-0123abcd", image_size=512).is_that_of(paper)
+    assert not replace(paper, clips="495-0123abcd", frames=32).is_that_of(paper)
+    assert not replace(Protocol.fomm(256, paper.split), clips="495-0123abcd").is_that_of(paper)
