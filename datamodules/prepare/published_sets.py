@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from datamodules.prepare.jobs import Settings
 from datamodules.prepare.published_rows import Row
 
-_FETCH = (
-    "yt-dlp --download-archive done.txt -f mp4 -o 'DIR/%(id)s.%(ext)s' -a ids.txt "
-    "(goes on where it was stopped; fetch what is missing only)"
-)
+_FETCH = "yt-dlp --download-archive done.txt -f mp4 -o 'DIR/%(id)s.%(ext)s' -a ids.txt"
 _LISTS = "github.com/AliaksandrSiarohin/video-preprocessing"
 
 
@@ -21,7 +18,7 @@ class Published:
         name: what the command calls it.
         about: what it is.
         where: where its owners publish the list and the originals.
-        fetch: how the user gets the originals.
+        fetch: command by which the user gets the originals; it goes on where it was stopped.
         settings: of the published clips. No least number of frames: the list holds none
             that are too short, and a copy at a lower rate has fewer frames by right.
         listed: clips for training and testing in the owners' list.
