@@ -3,20 +3,25 @@
 import csv
 import itertools
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from jsonargparse import ArgumentParser
 from PIL import Image
 
 from animators.commands import train
 from datamodules import FramePairs
+from datamodules.prepare import command as prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "zoo_configs"
 SMALL_PRESET_LIMIT = 4_000_000
+LOCAL = ("actions", "animals", "bodies", "faces")  # small sets that nobody publishes
+COMMON_SIZES = {64, 128, 256, 512}  # which every model takes
 
 
 def names(kind: str) -> list[str]:
@@ -37,21 +42,55 @@ def parse(monkeypatch):
     return lambda arguments: train.cli(arguments, run=False).config
 
 
+def init_args(data: str) -> dict:
+    return yaml.safe_load((CONFIGS / f"data/{data}.yaml").read_text())["data"]["init_args"]
+
+
+def check_pair(config, data, trainer):
+    # data owns the size
+    assert config.model.init_args.image_size == init_args(data)["image_size"]
+    # no later file has replaced the trainer's list of callbacks
+    written = yaml.safe_load((CONFIGS / f"trainer/{trainer}.yaml").read_text())["trainer"]
+    wanted = {item["class_path"] for item in written["callbacks"]}
+    assert wanted
+    assert wanted <= {item.class_path for item in config.trainer.callbacks}
+    # the datamodule brings its own sampler
+    assert config.trainer.use_distributed_sampler is False
+
+
 @pytest.mark.parametrize("model", names("model"))
-@pytest.mark.parametrize("data", names("data"))
-def test_every_pair_is_valid_with_every_trainer_and_logger(model, data, parse):
-    own = yaml.safe_load((CONFIGS / f"data/{data}.yaml").read_text())["data"]["init_args"]
-    for trainer, logger in itertools.product(names("trainer"), names("logger")):
-        config = parse(arguments(model, data, trainer, logger))
-        # data owns the size
-        assert config.model.init_args.image_size == own["image_size"]
-        # no later file has replaced the trainer's list of callbacks
-        written = yaml.safe_load((CONFIGS / f"trainer/{trainer}.yaml").read_text())["trainer"]
-        wanted = {item["class_path"] for item in written["callbacks"]}
-        assert wanted
-        assert wanted <= {item.class_path for item in config.trainer.callbacks}
-        # the datamodule brings its own sampler
-        assert config.trainer.use_distributed_sampler is False
+def test_every_pair_is_valid(model, parse):
+    for data in names("data"):
+        check_pair(parse(arguments(model, data)), data, "debug")
+
+
+@pytest.mark.parametrize("model", names("model"))
+def test_every_model_is_valid_with_every_trainer_and_logger(model, parse):
+    """On two sets only: no file touches another kind's keys, as the next test holds."""
+    combinations = [
+        *(("toy", *both) for both in itertools.product(names("trainer"), names("logger"))),
+        *(("vox", trainer, "wandb") for trainer in names("trainer")),
+    ]
+    for data, trainer, logger in combinations:
+        check_pair(parse(arguments(model, data, trainer, logger)), data, trainer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        ("data", {"data"}),
+        ("model", {"model"}),
+        ("trainer", {"trainer"}),
+        ("logger", {"trainer"}),
+        ("recipe", {"model", "data"}),
+    ],
+)
+def test_files_keep_to_their_keys(kind, keys):
+    for name in names(kind):
+        content = yaml.safe_load((CONFIGS / f"{kind}/{name}.yaml").read_text())
+        assert set(content) <= keys, name
+        if kind in ("data", "model"):
+            assert set(content[kind]) <= {"class_path", "init_args"}, name
 
 
 def presets() -> list[tuple[str, str]]:
@@ -64,9 +103,13 @@ def presets() -> list[tuple[str, str]]:
     return found
 
 
+def one_of_each_size() -> dict[int, str]:
+    return {init_args(data)["image_size"]: data for data in names("data")}
+
+
 @pytest.mark.parametrize(("model", "preset"), presets())
-def test_every_preset_is_valid_with_every_data_set(model, preset, parse):
-    for data in names("data"):
+def test_every_preset_is_valid_for_every_size(model, preset, parse):
+    for data in one_of_each_size().values():
         config = parse(arguments(model, data, "debug", "csv", f"preset/{preset}"))
         assert config.model.init_args.image_size == config.data.init_args.image_size
 
@@ -81,18 +124,22 @@ def built(command):
 )
 def test_every_model_can_be_built_for_every_size(model, preset):
     more = [f"preset/{preset}"] if preset else []
-    seen = set()
-    for data in names("data"):
-        cli = built(arguments(model, data, "debug", "csv", *more))
-        size = cli.datamodule.image_size
-        if size in seen:
+    refused = {}
+    for wanted, data in one_of_each_size().items():
+        try:
+            cli = built(arguments(model, data, "debug", "csv", *more))
+        except ValueError as error:
+            refused[wanted] = str(error)
             continue
-        seen.add(size)
+        size = cli.datamodule.image_size
         assert cli.model.image_size == size
         assert all(p.is_meta for p in cli.model.parameters())
         if preset and preset.endswith("-small"):
             assert size == 64
             assert sum(p.numel() for p in cli.model.network.parameters()) <= SMALL_PRESET_LIMIT
+    # a model may not take every size, but then says which it takes
+    assert not COMMON_SIZES & refused.keys(), refused
+    assert all(re.search(r"image_size must be .*256", said) for said in refused.values())
 
 
 @pytest.mark.parametrize("trainer", names("trainer"))
@@ -116,33 +163,50 @@ def write_clip(folder: Path, seed: int) -> None:
         Image.fromarray(picture).save(folder / f"{frame}.png")
 
 
-@pytest.fixture
-def root(tmp_path):
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
     """A root in which every split of every data set has two clips, of two groups."""
-    folders = {"train", "test"}
-    for name in names("data"):
-        options = yaml.safe_load((CONFIGS / f"data/{name}.yaml").read_text())["data"]["init_args"]
-        folders |= {options[split] for split in ("train", "test") if split in options}
-    rows = []
-    for folder, clip in itertools.product(sorted(folders), ("a", "b")):
-        if any(other.startswith(f"{folder}/") for other in folders):
-            continue
-        write_clip(tmp_path / folder / clip, seed=len(rows))
-        rows.append({"path": f"{folder}/{clip}", "group": f"{folder}{clip}"})
-    with (tmp_path / "MANIFEST.csv").open("w", newline="") as file:
-        table = csv.DictWriter(file, ["path", "group"])
-        table.writeheader()
-        table.writerows(rows)
-    return tmp_path
+    root = tmp_path_factory.mktemp("root")
+    folders = {folder for data in names("data") if data != "folder" for folder in splits(data)}
+    tables = {}
+    for number, folder in enumerate(sorted(folders)):
+        for clip in ("a", "b"):
+            write_clip(root / folder / f"{clip}#1_x", seed=number)
+            row = {"path": f"{folder}/{clip}#1_x", "who": f"{folder}{clip}"}
+            tables.setdefault("MANIFEST.csv", []).append({"group": row["who"], "path": row["path"]})
+            # what prepare writes lies in the set's own folder, and so do the paths in it begin
+            own = Path(folder).parent
+            row = {"identity": row["who"], "path": f"{Path(folder).name}/{clip}#1_x"}
+            tables.setdefault(str(own / "manifest.csv"), []).append(row)
+    for name, rows in tables.items():
+        with (root / name).open("w", newline="") as file:
+            table = csv.DictWriter(file, list(rows[0]))
+            table.writeheader()
+            table.writerows(rows)
+    return root
 
 
-@pytest.mark.parametrize("data", names("data"))
+def splits(data: str) -> list[str]:
+    options = init_args(data)
+    return [options[split] for split in ("train", "test") if options.get(split)]
+
+
+def of_root(data: str, root: Path, **changes) -> FramePairs:
+    """The set's own settings, on that root; toy clips need none."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(FramePairs, "data")
+    options = init_args(data)
+    # `folder` is any prepared root, such as that of a published set
+    root = root / "vox" if data == "folder" else root
+    options |= {} if data == "toy" else {"root": str(root), "batch_size": 2, "num_workers": 0}
+    return parser.instantiate(parser.parse_object({"data": options | changes})).data
+
+
+@pytest.mark.parametrize(
+    "data", [name for name in names("data") if init_args(name).get("train", 1)]
+)
 def test_every_data_set_gives_batches(data, root):
-    options = yaml.safe_load((CONFIGS / f"data/{data}.yaml").read_text())["data"]["init_args"]
-    if data == "toy":
-        module = FramePairs(**options)
-    else:
-        module = FramePairs(**{**options, "root": str(root), "batch_size": 2})
+    module = of_root(data, root, repeats=2)
     module.setup("fit")
     size, count = module.image_size, module.batch_size
     pairs = next(iter(module.train_dataloader()))
@@ -150,15 +214,59 @@ def test_every_data_set_gives_batches(data, root):
     clip = next(iter(module.val_dataloader()))
     assert clip["video"].shape[2:] == (3, size, size)
     assert module.num_identities >= 2
+    assert module.test_names.startswith(f"{len(module.test_clips)}-")
+
+
+@pytest.mark.parametrize("data", [n for n in names("data") if not init_args(n).get("train", 1)])
+def test_a_set_without_a_train_split_is_for_testing(data, root):
+    module = of_root(data, root)
+    assert module.num_identities == 0
+    with pytest.raises(ValueError, match="is a set to test on or to take sources from"):
+        module.setup("fit")
+    module.setup("test")
+    assert len(list(module.test_dataloader())) == 2
 
 
 @pytest.mark.parametrize("data", [name for name in names("data") if name != "toy"])
 def test_a_missing_root_is_an_error_at_setup_and_not_before(data, tmp_path):
-    options = yaml.safe_load((CONFIGS / f"data/{data}.yaml").read_text())["data"]["init_args"]
-    module = FramePairs(**{**options, "root": str(tmp_path / "nowhere")})
+    module = of_root(data, tmp_path / "nowhere")
     assert module.num_identities == 0
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        module.setup("fit")
+    with pytest.raises(FileNotFoundError, match="nowhere") as caught:
+        module.setup("test")
+    said = str(caught.value)
+    assert "\n" not in said
+    assert "DATA_ROOT=" in said
+    if data in LOCAL:
+        return
+    about = init_args(data)["about"]
+    # the set's name in what it is, an address, a command that is one
+    assert said.endswith(
+        f"does not exist: {about['what']}; its owners publish it at {about['where']}; prepare it "
+        f"with `{about['prepare']}`; or name another folder by DATA_ROOT=... of make or "
+        "--data.init_args.root=..."
+    )
+    assert data == "folder" or "https://" in about["where"]
+    start, *words = re.split(r"(?<=-m datamodules prepare) ", about["prepare"])
+    assert start == "python -m datamodules prepare"
+    wanted = prepare.parser().parse_args(shlex.split(words[0]))
+    # what it makes is where the set is looked for
+    folder = Path(splits(data)[-1]).parent
+    assert wanted.root == Path("data") / folder
+    if wanted.kind != "folder":
+        assert str(wanted.metadata) in about["where"]
+    # sets that are read at the size they are prepared at, or smaller
+    assert wanted.size >= init_args(data)["image_size"]
+
+
+def test_names_of_splits_differ_between_sets():
+    """But for the two sizes of one set."""
+    named = {}
+    for data in names("data"):
+        if data not in (*LOCAL, "toy", "folder"):
+            named.setdefault(init_args(data)["split_name"], []).append(data)
+    shared = [sets for sets in named.values() if len(sets) > 1]
+    assert shared == [["ted", "ted256"]]
+    assert "own" not in named
 
 
 @pytest.mark.parametrize(
