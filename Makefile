@@ -17,13 +17,15 @@ RESUME ?=
 INIT ?=
 ARGS ?=
 
-# What animate, edit, import and benchmark take.
+# What animate, edit, import, benchmark and prepare take.
 CHECKPOINT ?= runs/$(NAME)/checkpoints/best.ckpt
 SOURCE ?=
 DRIVING ?=
 SET ?=
 INPUT ?=
 OUTPUT ?=
+SRC ?=
+DST ?=
 MODELS ?= $(MODEL)
 
 # The first Python that really runs (a version manager's shim may exist and yet fail), is 3.11 or 3.12
@@ -69,7 +71,7 @@ DEMO := --overwrite=true --trainer.max_epochs=14 --trainer.check_val_every_n_epo
 # $(call need,NAME,EXAMPLE): stop with one line when a variable is empty.
 need = $(if $($(1)),,$(error $(1)= is missing, for example: $(2)))
 
-.PHONY: help setup weights demo check test test-all train animate edit benchmark table import models
+.PHONY: help setup weights demo check test test-all prepare train animate edit benchmark table import models
 
 help: ## This list
 	@echo "make TARGET [VARIABLE=value ...]"; echo
@@ -132,6 +134,10 @@ demo: $(READY) ## Train a small LIA on toy clips, animate a toy picture with it,
 	$(PY) -m animators animate --checkpoint runs/demo/checkpoints/best.ckpt --side-by-side \
 		--source runs/demo/picture.png --driving runs/demo/driving.mp4 --output runs/demo/animation.mp4
 	@$(PY) -m benchmarks.demo judge runs/demo
+
+prepare: $(READY) ## Make the training root DST out of the folder SRC of any videos, gifs, pictures
+	$(call need,SRC,SRC=my-videos)$(call need,DST,DST=data)
+	$(PY) -m datamodules prepare folder "$(SRC)" "$(DST)" $(ARGS)
 
 train: $(READY) ## Train MODEL on DATA into runs/NAME
 	$(PY) -m animators fit $(CONFIGS) $(RUN_OPTIONS) $(ARGS)

@@ -1,6 +1,7 @@
 """The Makefile composes runs as it says, and offers nothing that does not exist."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from animators.__main__ import COMMANDS
+from datamodules.__main__ import COMMANDS as DATA_COMMANDS
+from datamodules.prepare import command as prepare
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -96,6 +99,17 @@ def test_what_is_needed_is_asked_for():
     assert "SOURCE= is missing" in dry("animate", fails=True)
     assert "INPUT= is missing" in dry("import", fails=True)
     assert "SET= is missing" in dry("edit", "SOURCE=a.png", "OUTPUT=b.png", fails=True)
+    assert "SRC= is missing" in dry("prepare", "DST=data", fails=True)
+    assert "DST= is missing" in dry("prepare", "SRC=videos", fails=True)
+
+
+def test_a_folder_is_prepared():
+    line = dry("prepare", "SRC=my videos", "DST=data", "ARGS=--size 128 --crop head")
+    start = ".venv/bin/python -m datamodules prepare "
+    assert line.startswith(start)
+    wanted = prepare.parser().parse_args(shlex.split(line.removeprefix(start)))
+    assert (wanted.kind, str(wanted.source), str(wanted.root)) == ("folder", "my videos", "data")
+    assert (wanted.size, wanted.crop) == (128, "head")
 
 
 def test_several_edits_and_a_driving_clip_reach_the_command():
@@ -127,6 +141,9 @@ def test_every_target_is_explained_and_every_command_exists():
     used = re.findall(r"-m animators (\w+)", TEXT)
     assert used
     assert set(used) <= set(COMMANDS)
+    prepared = re.findall(r"-m datamodules (\w+)", TEXT)
+    assert prepared
+    assert set(prepared) <= set(DATA_COMMANDS)
     benchmarks = (ROOT / "benchmarks" / "__main__.py").read_text(encoding="utf-8")
     for command in re.findall(r"-m benchmarks (\w+)", TEXT):
         assert f'"{command}"' in benchmarks, command
