@@ -3,9 +3,7 @@ import itertools
 import pytest
 import torch
 
-from datamodules import ToyClips, ToySettings
 from datamodules.clips import VideoFolder
-from datamodules.cross import dealt_pairs, drawn_pairs, listed_pairs
 from datamodules.items import (
     ClipDataset,
     CrossDataset,
@@ -138,31 +136,6 @@ def test_cross_items(clips):
     assert [number(f) for f in item["references"]] == item["reference_index"].tolist()
     assert 0 not in item["reference_index"]
     assert (item["source_name"], item["driving_name"]) == ("a#1", "b#1")
-
-
-def test_drawn_pairs_are_of_different_identities(clips):
-    every = drawn_pairs(clips, 4, 0)
-    assert set(every) == {(0, 2), (1, 2), (2, 0), (2, 1)}
-    assert drawn_pairs(clips, 2, 0) == every[:2]
-    assert any(drawn_pairs(clips, 4, seed) != every for seed in range(1, 4))
-    with pytest.raises(ValueError, match=r"cross_pairs=5.* only 4"):
-        drawn_pairs(clips, 5, 0)
-
-
-def test_listed_pairs(tmp_path):
-    toy = ToyClips(ToySettings(test_clips=4, test_identities=2), "test", 16)
-    names = [toy.name(i) for i in range(4)]
-    table = tmp_path / "pairs.csv"
-    table.write_text(f"distance,source,driving\n1,{names[2]},{names[1]}\n2,{names[0]},{names[3]}\n")
-    assert listed_pairs(toy, toy, table) == [(2, 1), (0, 3)]
-    table.write_text(f"source,driving\n{names[0]},nobody\n")
-    with pytest.raises(ValueError, match=r"pairs.csv names the clip 'nobody'"):
-        listed_pairs(toy, toy, table)
-    table.write_text("from,to\na,b\n")
-    with pytest.raises(ValueError, match="no column source, driving"):
-        listed_pairs(toy, toy, table)
-    with pytest.raises(FileNotFoundError, match=r"none\.csv"):
-        listed_pairs(toy, toy, tmp_path / "none.csv")
 
 
 def test_collate_stacks_tensors_and_lists_the_rest():
