@@ -1,11 +1,14 @@
 """Pretrained files of other people: where they are found, checked and opened."""
 
+from animators.pretrained.face import Face, FaceDetector
 from animators.pretrained.files import WeightsNotFound, resolve
 from animators.pretrained.registry import REGISTRY, PackageFile, WeightFile, WheelFile
 from animators.pretrained.trunks import alexnet_state, vgg16_state, vgg19_state
 
 __all__ = [
     "REGISTRY",
+    "Face",
+    "FaceDetector",
     "PackageFile",
     "WeightFile",
     "WeightsNotFound",
