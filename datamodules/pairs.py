@@ -139,10 +139,10 @@ class FramePairs(Loading):
             ValueError: the set has none.
         """
         if self.folders["train"] is None:
-            name = self.folders["test"] if self.about is None else self.about.what
+            name = "" if self.about is None else f" ({self.about.what})"
             raise ValueError(
-                f"nothing to train on (data.train is null): {name} is a set to test on or to take "
-                "sources from; train on another one"
+                f"{self.folders['test']}{name} is a set to test on or to take sources from; "
+                "nothing to train on (data.train is null)"
             )
         return self._clips("train")
 
