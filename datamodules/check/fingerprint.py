@@ -69,10 +69,15 @@ class Agreement:
     shift: int
 
 
-def cells_of(frame: Frames) -> npt.NDArray[np.uint8]:
-    """Reduce a frame (H, W, 3) to (8, 8) grey means."""
+def reduced(frame: Frames) -> npt.NDArray[np.uint8]:
+    """Reduce a frame (H, W, 3) to (32, 32) grey means."""
     grey = Image.fromarray(frame).convert("L")
-    return np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BOX))
+    return np.asarray(grey.resize((4 * SIDE, 4 * SIDE), Image.Resampling.BOX))
+
+
+def cells_of(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Reduce what `reduced` gives to (8, 8)."""
+    return (grey.reshape(SIDE, 4, SIDE, 4).mean((1, 3)) + 0.5).astype(np.uint8)
 
 
 def make_track(cells: list[npt.NDArray[np.uint8]], fps: float) -> Track:
