@@ -59,7 +59,17 @@ class PairDataset(Dataset[Item]):
     def __len__(self) -> int:
         return len(self.groups) * self.repeats
 
+    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> list[Item]:
+        """Fetch a batch: what lies far away is asked for at once."""
+        drawn = [self._draw(key) for key in keys]
+        self.clips.fetch([i for i, _ in drawn])
+        return [self._item(i, item) for i, item in drawn]
+
     def __getitem__(self, key: tuple[int, int]) -> Item:
+        return self._item(*self._draw(key))
+
+    def _draw(self, key: tuple[int, int]) -> tuple[int, Item]:
+        """Draw a clip and its frames; their numbers and all but the pixels of the item."""
         epoch, index = key
         draw = generator(self.seed, epoch, index, "pair")
 
@@ -79,17 +89,18 @@ class PairDataset(Dataset[Item]):
                 source, driving = driving, source
         others = torch.randperm(frames - 1, generator=draw)[: self.references]
         others += others >= driving
-        pixels = self.clips.read(i, [source, driving, *others.tolist()])
-        return {
-            "source": pixels[0],
-            "driving": pixels[1],
-            "references": pixels[2:],
+        return i, {
             "reference_index": others,
             "frame_index": torch.tensor([source, driving]),
             "identity": torch.tensor(self.clips.identity(i)),
             "key": sample_key,
             "name": self.clips.name(i),
         }
+
+    def _item(self, i: int, drawn: Item) -> Item:
+        frames = [*drawn["frame_index"].tolist(), *drawn["reference_index"].tolist()]
+        pixels = self.clips.read(i, frames)
+        return {"source": pixels[0], "driving": pixels[1], "references": pixels[2:], **drawn}
 
 
 def is_reversed(keys: Tensor, chance: float) -> Tensor:

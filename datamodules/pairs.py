@@ -14,6 +14,7 @@ from datamodules.cross import dealt_pairs, drawn_pairs, listed_pairs
 from datamodules.items import ClipDataset, CrossDataset, PairDataset, need_frames
 from datamodules.loading import Loading
 from datamodules.samplers import EpochSampler
+from datamodules.shards import ShardClips, ShardIndex, open_shards
 from datamodules.splits import (
     About,
     Split,
@@ -34,7 +35,8 @@ class FramePairs(Loading):
     sampler, so the trainer needs `use_distributed_sampler: false`.
 
     Args:
-        root: folder of the set; None takes the toy.
+        root: folder of the set, or the address of its shards, such as s3://bucket/vox; None
+            takes the toy.
         train: folder below root of the clips to train on; None for a set to test on only.
         test: folder below root of the clips to validate and test on.
         toy: how much toy data; None takes the defaults. Only without root.
@@ -106,6 +108,7 @@ class FramePairs(Loading):
         if re.fullmatch(r"[A-Za-z0-9.-]+", split_name) is None:
             raise ValueError(f"data.split_name {split_name!r}: use letters, digits, dots, hyphens")
         self.root = None if root is None else Path(root)
+        self.address = None if root is None else root
         self.folders: dict[Split, str | None] = {"train": train, "test": test}
         self.toy = toy or ToySettings()
         self.split_file = split_file
@@ -206,9 +209,20 @@ class FramePairs(Loading):
     def _clips(self, split: Split) -> Clips:
         if self.root is None:
             return ToyClips(self.toy, split, self.image_size)
+        if self._shards is not None:
+            index, numbers = self._shards[split]
+            return ShardClips(index, numbers, self.image_size, fit=self.fit, cache=self.cache)
         paths = find_clips(self.root, self.folders, self.split_file, self.about)
         labels = label_identities(paths, identity_rule(self.identities, self.root))
         return self._folder(paths[split], labels[split])
+
+    @cached_property
+    def _shards(self) -> "dict[Split, tuple[ShardIndex, list[int]]] | None":
+        """The splits in shards, with everybody's number; None where the set lies in files."""
+        opened = open_shards(str(self.address), self.folders, self.identities)
+        if opened is not None and self.split_file is not None:
+            raise ValueError("data.split_file does not apply to shards: deal clips before packing")
+        return opened
 
     def _folder(self, paths: Sequence[Path], labels: Sequence[int]) -> Clips:
         how: Any = {"fit": self.fit, "cache": self.cache, "frame_width": self.frame_width}

@@ -6,7 +6,7 @@ number, so that samples depend on (seed, epoch, index) as they do from files.
 
 import csv
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from datamodules import media
 from datamodules.clips import Fit, sized
+from datamodules.splits import Split, identity_rule, number_identities
 
 INDEX = "index.csv"
 COLUMNS = ("name", "identity", "frames", "fps", "shard", "offset", "bytes")
@@ -233,3 +234,29 @@ class ShardClips:
             files, base = fsspec.core.url_to_fs(self.index.place)
             self._files = os.getpid(), files, base
         return self._files[1], self._files[2]
+
+
+def open_shards(
+    address: str, folders: Mapping[Split, str | None], identities: str
+) -> dict[Split, tuple[ShardIndex, list[int]]] | None:
+    """Open the splits of a set in shards, and number whom their clips show.
+
+    Args:
+        address: of the set: a folder or a URL.
+        folders: folder of each split below it; None where the set has no such split.
+        identities: as for files; a table's column was written into the shards' index.
+
+    Returns:
+        The index of each split with its clips' labels; None where there are no shards.
+
+    Raises:
+        OSError: the place cannot be reached.
+        ValueError: an index is missing or damaged.
+    """
+    places = {s: join(address, name) for s, name in folders.items() if name is not None}
+    if not any(has_shards(place) for place in places.values()):
+        return None
+    rule = None if identities.startswith("csv(") else identity_rule(identities, Path())
+    indexes = {split: ShardIndex(place) for split, place in places.items()}
+    labels = number_identities({split: index.shown(rule) for split, index in indexes.items()})
+    return {split: (index, labels[split]) for split, index in indexes.items()}

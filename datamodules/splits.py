@@ -83,7 +83,11 @@ def label_identities(
     paths: Mapping[Split, Sequence[Path]], identity: Callable[[Path], str]
 ) -> dict[Split, list[int]]:
     """Number the identities, those of the train split first, each part in order of names."""
-    shown = {split: [identity(path) for path in paths[split]] for split in paths}
+    return number_identities({split: [identity(p) for p in paths[split]] for split in paths})
+
+
+def number_identities(shown: Mapping[Split, Sequence[str]]) -> dict[Split, list[int]]:
+    """Number the names of identities, those of the train split first, in order of names."""
     known = sorted(set(shown.get("train", ())))
     order = [*known, *sorted(set(shown["test"]) - set(known))]
     label = {name: number for number, name in enumerate(order)}

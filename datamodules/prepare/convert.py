@@ -38,7 +38,8 @@ def convert(job: Job, settings: Settings, root: Path) -> Made:
         path = target.with_suffix("") if target.suffix == ".png" and len(wanted) > 1 else target
         if path.is_dir():  # left by a run that was killed before it noted it down
             shutil.rmtree(path)
-        encoding = media.Encoding(settings.crf, settings.key_interval, threads=1)
+        steady = any(side % 128 for side in size)
+        encoding = media.Encoding(settings.crf, settings.key_interval, threads=1, steady=steady)
         with media.ClipWriter(target, fps, encoding=encoding) as writer:
             for frame in cut(clip.stream(wanted), box, size):
                 writer.write(frame)

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from datamodules.media import Frames
 
+Floats = npt.NDArray[np.float64]
+
 SCALE = 2.0
 """Side of a head's square, in sides of its face: hair, chin, ears and some neck."""
 
@@ -20,6 +22,9 @@ REACH = 1.0
 
 GROWTH = 2.0
 """Largest change of the face's side from look to look, as a factor."""
+
+PATIENCE = 5
+"""A head that shows in fewer than one of so many looks since it was chosen is given up."""
 
 RARE = 0.01
 """Share of the looks that may reach over each edge of the square."""
@@ -88,6 +93,8 @@ def find_head(
 
     The head is chosen in the first frame that shows enough faces; afterwards it is the face that
     overlaps most with the last one, or the nearest. While it is not found it stays where it was.
+    One that is hardly seen again was no head, and the choice is made anew; of several, that counts
+    which was seen most often.
 
     Args:
         frames: (H, W, 3) uint8 each, all of one size; read once, none is kept.
@@ -102,9 +109,8 @@ def find_head(
         raise ValueError(f"every={every}: give a number of frames from 1 on")
     if face_index < 0:
         raise ValueError(f"face_index={face_index}: give a number from 0 on")
-    last: Floats | None = None
-    followed: list[Floats] = []
-    looks = missed = most = 0
+    tracks: list[_Track] = []
+    looks = most = 0
     size = (0, 0)
     for number, frame in enumerate(frames):
         if number % every:
@@ -114,18 +120,34 @@ def find_head(
         faces = np.array([(f.left, f.top, f.right, f.bottom) for f in detector.detect(frame)])
         faces = faces.reshape(-1, 4)
         most = max(most, len(faces))
-        found = _choose(faces, face_index) if last is None else _same(faces, last)
-        missed += found is None
-        last = last if found is None else found
-        if last is not None:
-            followed.append(last)
-    if not followed:
+        known = bool(tracks) and tracks[-1].follow(faces)
+        if not known and (not tracks or tracks[-1].given_up) and len(faces) > face_index:
+            order = np.argsort(-_sides(faces), kind="stable")
+            tracks.append(_Track(faces[order[face_index]]))
+    if not tracks:
         raise ValueError(_no_head(looks, most, face_index))
-    left, top, side = _square(np.stack(followed), *size)
-    return HeadCrop(left, top, side, looks, missed)
+    best = max(tracks, key=lambda track: track.seen)
+    left, top, side = _square(np.stack(best.boxes), *size)
+    return HeadCrop(left, top, side, looks, looks - best.seen)
 
 
-Floats = npt.NDArray[np.float64]
+class _Track:
+    """Where one head is, look by look from the one in which it was chosen."""
+
+    def __init__(self, box: Floats) -> None:
+        self.boxes = [box]
+        self.seen = 1
+
+    @property
+    def given_up(self) -> bool:
+        return self.seen * PATIENCE < len(self.boxes)
+
+    def follow(self, faces: Floats) -> bool:
+        """Find the head among faces (n, 4), and tell whether it is there."""
+        found = _same(faces, self.boxes[-1])
+        self.boxes.append(self.boxes[-1] if found is None else found)
+        self.seen += found is not None
+        return found is not None
 
 
 def _no_head(looks: int, most: int, face_index: int) -> str:
@@ -144,13 +166,6 @@ def _sides(boxes: Floats) -> Floats:
 
 def _centres(boxes: Floats) -> Floats:
     return np.asarray((boxes[..., 2:] + boxes[..., :2]) / 2)
-
-
-def _choose(faces: Floats, index: int) -> Floats | None:
-    if len(faces) <= index:
-        return None
-    order = np.argsort(-_sides(faces), kind="stable")
-    return np.asarray(faces[order[index]])
 
 
 def _same(faces: Floats, last: Floats) -> Floats | None:

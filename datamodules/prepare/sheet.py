@@ -1,6 +1,7 @@
 """A contact sheet: some clips of a root, three frames of each, to be looked at."""
 
 import os
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from datamodules import media
 from datamodules.prepare.jobs import Made
+from datamodules.prepare.journal import SHARD
 
 CLIPS = 40
 TILE = 96
@@ -42,7 +44,7 @@ def draw_sheet(root: Path, made: Sequence[Made], target: Path, clips: int = CLIP
     draw = ImageDraw.Draw(sheet)
     for place, item in enumerate(chosen):
         left, top = place % ACROSS * width, place // ACROSS * height
-        sheet.paste(_frames(root / item.path, item.frames), (left, top + LABEL))
+        sheet.paste(_frames(root, item), (left, top + LABEL))
         label = f"{item.path}  {item.frames} f"
         draw.text((left + 2, top + 1), _short(label), fill="black")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
@@ -54,9 +56,18 @@ def draw_sheet(root: Path, made: Sequence[Made], target: Path, clips: int = CLIP
     return count
 
 
-def _frames(path: Path, count: int) -> Image.Image:
-    with media.open_clip(path) as clip:
-        frames = clip.read([0, count // 2, count - 1])
+def _open(root: Path, item: Made) -> media.Clip:
+    path = root / item.path
+    if path.parent.suffix != SHARD:
+        return media.open_clip(path)
+    with tarfile.open(path.parent) as shard:
+        member = shard.extractfile(path.name)
+        return media.VideoClip(path, member.read() if member else b"")
+
+
+def _frames(root: Path, item: Made) -> Image.Image:
+    with _open(root, item) as clip:
+        frames = clip.read([0, item.frames // 2, item.frames - 1])
     height, width = frames.shape[1:3]
     scale = TILE / max(height, width)
     size = max(1, round(height * scale)), max(1, round(width * scale))
