@@ -1,142 +1,19 @@
 """`python -m datamodules prepare`: from videos as they are to a training root."""
 
 import argparse
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datamodules.options import Parser, run
+from datamodules.options import run
+from datamodules.prepare.options import parser, settings_of
 
 if TYPE_CHECKING:
     from datamodules.prepare.engine import Outcome
     from datamodules.prepare.jobs import Job, Settings
     from datamodules.prepare.journal import Journal
     from datamodules.splits import Split
-
-LIMIT = 1800.0
-ROOT = "training root to make or to go on with"
-
-
-def parser() -> argparse.ArgumentParser:
-    """Describe the command's options."""
-    described = Parser(prog="python -m datamodules prepare", description=__doc__)
-    kinds = described.add_subparsers(dest="kind", required=True, metavar="folder|SET")
-    folder = kinds.add_parser(
-        "folder", help="any folder of videos, gifs and pictures", allow_abbrev=False
-    )
-    folder.add_argument("source", type=Path, metavar="SRC", help="folder; those below it count")
-    folder.add_argument(
-        "root", type=Path, metavar="DST", help="training root to make or go on with"
-    )
-    _add_cut(folder)
-    _add_split(folder)
-    _add_making(folder, form="mp4")
-    from datamodules.prepare.published import PUBLISHED
-
-    for name, published in PUBLISHED.items():
-        one = kinds.add_parser(name, help=published.about, allow_abbrev=False)
-        one.add_argument(
-            "root", type=Path, metavar="DST", help="training root to make or go on with"
-        )
-        one.add_argument("--metadata", required=True, type=Path, metavar="CSV", help="as published")
-        one.add_argument(
-            "--originals", required=True, type=Path, metavar="DIR", help="videos by their id"
-        )
-        one.add_argument("--size", type=int, default=published.settings.size, help="side in pixels")
-        one.add_argument(
-            "--keep-aspect",
-            action="store_true",
-            help="widen a box that is not square instead of distorting what it holds",
-        )
-        one.add_argument("--test", type=Path, metavar="FILE", help="names or ids of the test split")
-        _add_making(one, form=published.settings.form)
-    return described
-
-
-def _add_cut(options: argparse.ArgumentParser) -> None:
-    options.add_argument("--size", type=int, default=256, help="side of the frames (default: 256)")
-    options.add_argument(
-        "--crop",
-        choices=("none", "square", "head"),
-        default="square",
-        help="none: the whole picture, its shorter side resized; square: the middle (default); "
-        "head: around the head, one square for the whole clip",
-    )
-    options.add_argument("--fps", type=float, metavar="F", help="come down to this rate")
-    options.add_argument(
-        "--min-frames", type=int, default=2, metavar="N", help="skip shorter clips (default: 2)"
-    )
-    options.add_argument("--max-frames", type=int, metavar="N", help="end longer clips there")
-    options.add_argument(
-        "--pictures",
-        choices=("auto", "frames", "stills"),
-        default="auto",
-        help="a folder's pictures are the frames of one clip, or each a clip of one frame "
-        "(default: frames where their names differ in a number alone)",
-    )
-
-
-def _add_split(options: argparse.ArgumentParser) -> None:
-    options.add_argument(
-        "--split",
-        type=float,
-        metavar="SHARE",
-        help="share that trains (default: folders train and test of SRC, else 0.9)",
-    )
-    options.add_argument(
-        "--split-by",
-        choices=("clip", "identity"),
-        default="clip",
-        help="what is dealt to train and test; identity keeps everybody in one of them",
-    )
-    options.add_argument(
-        "--identities",
-        default="folder",
-        metavar="RULE",
-        help="folder (the first below SRC, or the name before a #; default), clip, prefix(MARK), "
-        "csv(PATH,COLUMN) of a table in SRC",
-    )
-
-
-def _add_making(options: argparse.ArgumentParser, form: str) -> None:
-    options.add_argument(
-        "--format",
-        dest="form",
-        choices=("mp4", "frames", "shards"),
-        default=form,
-        help=f"mp4 with close key frames, folders of png, tar files of mp4 (default: {form})",
-    )
-    options.add_argument("--crf", type=int, default=18, help="quality of mp4 (default: 18)")
-    options.add_argument(
-        "--key-interval", type=int, default=12, metavar="N", help="frames between key frames"
-    )
-    options.add_argument(
-        "--shard-size", type=int, default=512, metavar="MB", help="of a shard (default: 512)"
-    )
-    options.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
-    )
-    options.add_argument(
-        "--limit",
-        type=float,
-        default=LIMIT,
-        metavar="S",
-        help=f"seconds after which a clip is given up (default: {LIMIT:g})",
-    )
-
-
-def settings_of(arguments: argparse.Namespace, **more: Any) -> "Settings":
-    """Turn options into settings; ValueError names one out of its range."""
-    from datamodules.prepare.jobs import Settings
-
-    names = ("size", "crop", "fps", "min_frames", "max_frames", "form", "key_interval", "crf")
-    given = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
-    for name in ("workers", "limit", "shard_size"):
-        if not getattr(arguments, name) > 0:
-            raise ValueError(f"--{name.replace('_', '-')} must be above 0")
-    return Settings(**{**given, **more})
 
 
 def prepare_folder(arguments: argparse.Namespace) -> None:
@@ -189,25 +66,36 @@ def prepare_published(arguments: argparse.Namespace) -> None:
 
     published = PUBLISHED[arguments.kind]
     base = asdict(published.settings)
-    given = asdict(settings_of(arguments, keep_aspect=arguments.keep_aspect))
-    named = ("size", "form", "key_interval", "crf", "keep_aspect")
+    boxes = arguments.crop == "box"
+    crop = "square" if boxes else arguments.crop
+    given = asdict(settings_of(arguments, keep_aspect=arguments.keep_aspect, crop=crop))
+    named = ("size", "crop", "form", "key_interval", "crf", "keep_aspect")
     settings = replace(published.settings, **{**base, **{name: given[name] for name in named}})
     _apart(arguments.originals, arguments.root)
-    planned = plan(arguments.kind, arguments.metadata, arguments.originals, test=arguments.test)
-    options = {"set": arguments.kind, **settings.as_dict(), "test": str(arguments.test or "")}
+    planned = plan(
+        arguments.kind, arguments.metadata, arguments.originals, test=arguments.test, boxes=boxes
+    )
+    options = {
+        "set": arguments.kind,
+        **settings.as_dict(),
+        "boxes": boxes,
+        "test": str(arguments.test or ""),
+    }
     root = arguments.root
+    ids = arguments.originals / "ids.txt"
+    if planned.missing:
+        write_ids(planned.missing, ids)
+        print(f"missing originals: {len(planned.missing)}, listed in {ids}; fetch them for "
+              f"example by {published.fetch}")  # fmt: skip
     if not planned.jobs:
         raise ValueError(
-            f"none of the {len(planned.missing)} videos that {arguments.metadata} names lies in "
-            f"{arguments.originals}: fetch them first, for example by {published.fetch}"
+            f"no clip can be made: none of the videos that {arguments.metadata} names lies in "
+            f"{arguments.originals}, or no row of it can be used"
         )
     outcome = _make(arguments, settings, options, lambda journal: planned.jobs)
     text = report(planned, outcome.made, published)
     write_whole(root / "report.txt", text if text.endswith("\n") else text + "\n")
     print(text)
-    if planned.missing:
-        write_ids(planned.missing, root / "missing_ids.txt")
-        print(f"the missing originals are listed in {root / 'missing_ids.txt'}: {published.fetch}")
 
 
 def _make(
