@@ -20,6 +20,12 @@ LIFT = 0.2
 REACH = 1.0
 """Farthest that the face's centre moves from look to look, in sides of the face."""
 
+STRAY = 0.1
+"""How much farther it may have moved for each look in which it was not seen ..."""
+
+FARTHEST = 3.0
+"""... and the end of that, so that a head that is gone is not taken for its neighbour's."""
+
 GROWTH = 2.0
 """Largest change of the face's side from look to look, as a factor."""
 
@@ -137,6 +143,7 @@ class _Track:
     def __init__(self, box: Floats) -> None:
         self.boxes = [box]
         self.seen = 1
+        self.unseen = 0
 
     @property
     def given_up(self) -> bool:
@@ -144,9 +151,11 @@ class _Track:
 
     def follow(self, faces: Floats) -> bool:
         """Find the head among faces (n, 4), and tell whether it is there."""
-        found = _same(faces, self.boxes[-1])
+        reach = min(REACH + STRAY * self.unseen, FARTHEST)
+        found = _same(faces, self.boxes[-1], reach)
         self.boxes.append(self.boxes[-1] if found is None else found)
         self.seen += found is not None
+        self.unseen = self.unseen + 1 if found is None else 0
         return found is not None
 
 
@@ -168,12 +177,12 @@ def _centres(boxes: Floats) -> Floats:
     return np.asarray((boxes[..., 2:] + boxes[..., :2]) / 2)
 
 
-def _same(faces: Floats, last: Floats) -> Floats | None:
+def _same(faces: Floats, last: Floats, reach: float) -> Floats | None:
     """Choose the face that is the last one, moved; None where there is none."""
     side = _sides(last)
     distances = np.linalg.norm(_centres(faces) - _centres(last), axis=-1)
     ratio = _sides(faces) / side
-    fitting = (distances <= REACH * side) & (ratio <= GROWTH) & (ratio >= 1 / GROWTH)
+    fitting = (distances <= reach * side) & (ratio <= GROWTH) & (ratio >= 1 / GROWTH)
     faces, distances = faces[fitting], distances[fitting]
     if not len(faces):
         return None
