@@ -1,0 +1,133 @@
+"""One clip: what it holds, or why it cannot be read."""
+
+import os
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from datamodules.check import look
+from datamodules.check.look import ClipFile, clips_of, look_at
+from datamodules.media import ClipWriter
+from datamodules.prepare.digest import digest_of
+
+
+def frames_folder(folder, shades, size=(20, 32)):
+    folder.mkdir(parents=True)
+    for t, shade in enumerate(shades):
+        Image.fromarray(np.full((*size, 3), shade, np.uint8)).save(folder / f"{t}.png")
+    return folder
+
+
+def test_a_video_is_decoded_and_hashed(films, save, tmp_path):
+    path = save(tmp_path / "a.mp4", films["train0"], fps=30)
+    seen = look_at(path, hashed=True)
+    assert (seen.frames, seen.fps, seen.width, seen.height) == (40, 30, 96, 96)
+    assert seen.sha256 == digest_of(path)
+    assert len(seen.track.cells) == 40
+    assert not seen.still
+    assert look_at(path).sha256 == ""
+
+
+def test_motion_is_the_largest_mean_difference_to_the_first_frame(tmp_path):
+    seen = look_at(frames_folder(tmp_path / "a", [10, 60, 31]))
+    assert seen.motion == pytest.approx(50 / 255)
+    assert (seen.frames, seen.width, seen.height) == (3, 32, 20)
+
+
+@pytest.mark.parametrize(("shades", "still"), [([90] * 5, True), ([90, 90, 99], False)])
+def test_clips_in_which_nothing_moves(tmp_path, shades, still):
+    assert look_at(frames_folder(tmp_path / "a", shades)).still is still
+
+
+def test_a_still_film_stays_still_when_encoded(films, save, tmp_path):
+    path = save(tmp_path / "a.mp4", np.repeat(films["train0"][:1], 30, 0), crf=30)
+    assert look_at(path).still
+
+
+def test_a_small_thing_that_moves_is_motion(films, save, tmp_path):
+    film = np.repeat(films["train0"][:1], 30, 0)
+    film[15:, 40:46, 40:46] = 255 - film[15:, 40:46, 40:46]
+    assert not look_at(save(tmp_path / "a.mp4", film)).still
+
+
+def test_a_quick_look_decodes_three_frames(films, save, tmp_path, monkeypatch):
+    path = save(tmp_path / "a.mp4", films["train0"])
+    seen = look_at(path, quick=True)
+    assert seen.frames == 40
+    assert len(seen.track.cells) == 3
+    full = look_at(path)
+    assert np.array_equal(seen.track.cells, full.track.cells[[0, 20, 39]])
+
+
+def test_strips_are_cut_by_the_given_width(tmp_path):
+    strip = np.repeat(np.arange(6, dtype=np.uint8) * 20, 10)
+    picture = np.broadcast_to(strip[None, :, None], (20, 60, 3))
+    Image.fromarray(np.ascontiguousarray(picture)).save(tmp_path / "a.png")
+    assert look_at(tmp_path / "a.png").frames == 3
+    assert look_at(tmp_path / "a.png", frame_width=10).frames == 6
+
+
+def test_a_file_that_breaks_off_is_refused(films, save, tmp_path):
+    whole = save(tmp_path / "a.mkv", films["train0"]).read_bytes()
+    late = save(tmp_path / "late.mp4", films["train0"]).read_bytes()
+    (tmp_path / "late.mp4").write_bytes(late[: len(late) // 2])  # the index was at the end
+    with pytest.raises(ValueError, match="truncated"):
+        look_at(tmp_path / "late.mp4")
+    (tmp_path / "b.mkv").write_bytes(whole)
+    assert look_at(tmp_path / "b.mkv").frames == 40
+
+
+def test_an_indexed_file_that_breaks_off_is_refused(films, tmp_path):
+    import av
+
+    path = tmp_path / "early.mp4"
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "5"})
+        stream.height = stream.width = 96
+        stream.pix_fmt = "yuv420p"
+        for frame in films["train1"]:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    assert look_at(path).frames == 40
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 7 // 10])
+    with pytest.raises(ValueError, match=r"breaks off: \d+ of 40 frames decode"):
+        look_at(path)
+
+
+def test_a_gif_that_breaks_off_is_refused(films, tmp_path):
+    with ClipWriter(tmp_path / "a.gif", Fraction(10)) as writer:
+        for frame in films["train0"][:8]:
+            writer.write(frame)
+    assert look_at(tmp_path / "a.gif").frames == 8
+    content = (tmp_path / "a.gif").read_bytes()
+    (tmp_path / "a.gif").write_bytes(content[: len(content) * 6 // 10])
+    with pytest.raises(ValueError, match="of 8|decode|damaged"):
+        look_at(tmp_path / "a.gif")
+
+
+def test_a_video_that_claims_giant_frames_is_refused(films, save, tmp_path, monkeypatch):
+    path = save(tmp_path / "a.mp4", films["train0"])
+    monkeypatch.setattr(look, "LARGEST_PICTURE", 96 * 96 - 1)
+    with pytest.raises(ValueError, match="96x96 pixels"):
+        look_at(path)
+
+
+def test_a_pipe_is_no_clip(tmp_path):
+    os.mkfifo(tmp_path / "a.mp4")
+    with pytest.raises(ValueError, match="neither a file nor a folder"):
+        look_at(tmp_path / "a.mp4")
+
+
+def test_clips_of_both_splits_train_first(small_root):
+    found = clips_of(small_root, {"train": "train", "test": "test"}, None)
+    assert [(file.split, file.path.name) for file in found] == [
+        ("train", "a#1"),
+        ("train", "a#2"),
+        ("train", "b#1"),
+        ("test", "b#2"),
+        ("test", "c#1"),
+    ]
+    assert isinstance(found[0], ClipFile)
