@@ -44,7 +44,7 @@ def run_each(
             try:
                 yield number, done.result()
             except LateError:
-                yield number, f"took more than {calls[number][1]:.0f} seconds"
+                yield number, f"took more than {calls[number][1]:.3g} seconds"
             except ProcessExpired as error:
                 yield number, f"ended the process that read it (exit status {error.exitcode})"
             except Exception as error:

@@ -69,14 +69,12 @@ def test_strips_are_cut_by_the_given_width(tmp_path):
     assert look_at(tmp_path / "a.png", frame_width=10).frames == 6
 
 
-def test_a_file_that_breaks_off_is_refused(films, save, tmp_path):
-    whole = save(tmp_path / "a.mkv", films["train0"]).read_bytes()
-    late = save(tmp_path / "late.mp4", films["train0"]).read_bytes()
-    (tmp_path / "late.mp4").write_bytes(late[: len(late) // 2])  # the index was at the end
+def test_a_file_that_breaks_off_before_its_index_is_refused(films, save, tmp_path):
+    path = save(tmp_path / "a.mp4", films["train0"])
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match="truncated"):
-        look_at(tmp_path / "late.mp4")
-    (tmp_path / "b.mkv").write_bytes(whole)
-    assert look_at(tmp_path / "b.mkv").frames == 40
+        look_at(path)
 
 
 def test_an_indexed_file_that_breaks_off_is_refused(films, tmp_path):
@@ -104,7 +102,7 @@ def test_a_gif_that_breaks_off_is_refused(films, tmp_path):
     assert look_at(tmp_path / "a.gif").frames == 8
     content = (tmp_path / "a.gif").read_bytes()
     (tmp_path / "a.gif").write_bytes(content[: len(content) * 6 // 10])
-    with pytest.raises(ValueError, match="of 8|decode|damaged"):
+    with pytest.raises(ValueError, match=r"of 8|decode|damaged"):
         look_at(tmp_path / "a.gif")
 
 
