@@ -35,6 +35,9 @@ SURE = 0.7
 CLOSE = 3.0
 """Side of that closer look, in sides of the face: the size that the network knows best."""
 
+SMALL = 0.25
+"""A face below this part of what was looked at is looked at again too: its edges are rough."""
+
 TILES = (1, 2, 4)
 """Parts of the picture's shorter side that a tile is wide, tried one after the other."""
 
@@ -215,7 +218,9 @@ class FaceDetector:
             )
         picture = Image.fromarray(frame)
         for squares in levels(picture.width, picture.height):
-            boxes, scores = self._confirmed(picture, *self._look(picture, squares))
+            boxes, scores = self._confirmed(
+                picture, *self._look(picture, squares), SMALL * squares[0][2]
+            )
             if len(scores):
                 return [_face(box, score) for box, score in zip(boxes, scores, strict=True)]
         return []
@@ -231,13 +236,15 @@ class FaceDetector:
         return merge(np.concatenate(found), np.concatenate(scores))
 
     def _confirmed(
-        self, picture: Image.Image, boxes: Floats, scores: Floats
+        self, picture: Image.Image, boxes: Floats, scores: Floats, small: float
     ) -> tuple[Floats, Floats]:
         kept: list[Floats] = []
         best: list[float] = []
         for box, score in zip(boxes, scores, strict=True):
-            if score < SURE:
-                box, score = self._closer(picture, box)
+            if score < SURE or (box[2:] - box[:2]).max() < small:
+                near, again = self._closer(picture, box)
+                box = near if again >= THRESHOLD else box
+                score = again if score < SURE else max(score, again)
             if score >= SURE:
                 kept.append(box)
                 best.append(float(score))
