@@ -199,7 +199,7 @@ def _below(root: Path, path: Path) -> str:
 def _reason(message: str, path: Path, root: Path) -> str:
     """Put a message on one line, without the place that the report names already."""
     shorter = message.replace(str(path), path.name).replace(f"{root}{os.sep}", "")
-    return _printable(" ".join(shorter.split()))
+    return _printable(" ".join(shorter.split()).removeprefix(f"{path.name} "))
 
 
 def _printable(text: str) -> str:

@@ -17,6 +17,7 @@ from datamodules import media
 from datamodules.check.fingerprint import Track, cells_of, make_track, reduced
 from datamodules.media.pictures import AnimatedPicture
 from datamodules.prepare.digest import digest_of
+from datamodules.shards import INDEX
 from datamodules.splits import Split, find_clips
 
 LARGEST_PICTURE = 1 << 27
@@ -63,8 +64,11 @@ def clips_of(root: Path, folders: Mapping[Split, str], split_file: str | None) -
 
     Raises:
         FileNotFoundError: a folder or the split file is missing.
-        ValueError: a split without a clip, or a split file that does not fit.
+        ValueError: a split without a clip, or of shards; a split file that does not fit.
     """
+    packed = [root / folder for folder in folders.values() if (root / folder / INDEX).is_file()]
+    if packed and split_file is None:
+        raise ValueError(f"{packed[0]} holds shards: check the root that they were packed from")
     found = find_clips(root, folders, split_file)
     return [ClipFile(split, path) for split, paths in found.items() for path in paths]
 

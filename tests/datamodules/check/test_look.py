@@ -129,3 +129,9 @@ def test_clips_of_both_splits_train_first(small_root):
         ("test", "c#1"),
     ]
     assert isinstance(found[0], ClipFile)
+
+
+def test_shards_are_refused(small_root):
+    (small_root / "train" / "index.csv").touch()
+    with pytest.raises(ValueError, match="train holds shards"):
+        clips_of(small_root, {"train": "train", "test": "test"}, None)
