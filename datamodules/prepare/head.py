@@ -179,10 +179,11 @@ def _centres(boxes: Floats) -> Floats:
 
 def _same(faces: Floats, last: Floats, reach: float) -> Floats | None:
     """Choose the face that is the last one, moved; None where there is none."""
-    side = _sides(last)
+    sides, side = _sides(faces), _sides(last)
     distances = np.linalg.norm(_centres(faces) - _centres(last), axis=-1)
-    ratio = _sides(faces) / side
-    fitting = (distances <= reach * side) & (ratio <= GROWTH) & (ratio >= 1 / GROWTH)
+    # The larger side of the two, so that the way back from a box that was too small is as long.
+    smaller, larger = np.minimum(sides, side), np.maximum(sides, side)
+    fitting = (distances <= reach * larger) & (larger <= GROWTH * smaller)
     faces, distances = faces[fitting], distances[fitting]
     if not len(faces):
         return None
