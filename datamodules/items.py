@@ -1,9 +1,9 @@
 """What a loader fetches: pairs to train on, clips to score, pictures with a clip to follow."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -51,13 +51,16 @@ class PairDataset(Dataset[Item]):
         self.references = references
         self.repeats = repeats
         self.reverse = reverse
-        groups: dict[int, list[int]] = defaultdict(list)
-        for i in range(len(clips)):
-            groups[clips.identity(i) if identity_sampling else i].append(i)
-        self.groups = [groups[label] for label in sorted(groups)]
+        labels = np.arange(len(clips))
+        if identity_sampling:
+            labels = np.fromiter(map(clips.identity, labels), np.int64, len(clips))
+        # arrays, which workers share; a list in a list they would copy, page by page
+        self._members = np.argsort(labels, kind="stable")
+        _, counts = np.unique(labels, return_counts=True)
+        self._stops = np.cumsum(counts)
 
     def __len__(self) -> int:
-        return len(self.groups) * self.repeats
+        return len(self._stops) * self.repeats
 
     def __getitems__(self, keys: Sequence[tuple[int, int]]) -> list[Item]:
         """Fetch a batch: what lies far away is asked for at once."""
@@ -76,8 +79,9 @@ class PairDataset(Dataset[Item]):
         def below(n: int) -> int:
             return int(torch.randint(n, (), generator=draw))
 
-        group = self.groups[index % len(self.groups)]
-        i = group[below(len(group))]
+        item = index % len(self._stops)
+        start = int(self._stops[item - 1]) if item else 0
+        i = int(self._members[start + below(int(self._stops[item]) - start)])
         frames = self.clips.num_frames(i)
         need_frames(self.clips, i, max(2, self.references + 1))
         source, driving = below(frames), below(frames - 1)

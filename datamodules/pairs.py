@@ -14,7 +14,7 @@ from datamodules.cross import dealt_pairs, drawn_pairs, listed_pairs
 from datamodules.items import ClipDataset, CrossDataset, PairDataset, need_frames
 from datamodules.loading import Loading
 from datamodules.samplers import EpochSampler
-from datamodules.shards import ShardClips, ShardIndex, open_shards
+from datamodules.shards import Labels, ShardClips, ShardIndex, open_shards
 from datamodules.splits import (
     About,
     Split,
@@ -217,7 +217,7 @@ class FramePairs(Loading):
         return self._folder(paths[split], labels[split])
 
     @cached_property
-    def _shards(self) -> "dict[Split, tuple[ShardIndex, list[int]]] | None":
+    def _shards(self) -> "dict[Split, tuple[ShardIndex, Labels]] | None":
         """The splits in shards, with everybody's number; None where the set lies in files."""
         opened = open_shards(str(self.address), self.folders, self.identities)
         if opened is not None and self.split_file is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from datamodules import media
 from datamodules.prepare.jobs import Made
 from datamodules.prepare.journal import SHARD, Journal, write_whole
-from datamodules.shards import COLUMNS, INDEX
+from datamodules.shard_index import COLUMNS, INDEX
 from datamodules.splits import Split
 
 SPLITS: tuple[Split, Split] = ("train", "test")
