@@ -17,12 +17,12 @@ from datamodules import media
 from datamodules.check.fingerprint import Track, cells_of, make_track, reduced
 from datamodules.media.pictures import AnimatedPicture
 from datamodules.prepare.digest import digest_of
-from datamodules.shards import INDEX
 from datamodules.splits import Split, find_clips
 
 LARGEST_PICTURE = 1 << 27
 """Pixels of a frame beyond which a file is more likely damaged, and memory would run out."""
 
+SHARD_INDEX = "index.csv"
 STILL = 2
 """Grey levels of the reduced frame that coding alone may change."""
 
@@ -66,7 +66,9 @@ def clips_of(root: Path, folders: Mapping[Split, str], split_file: str | None) -
         FileNotFoundError: a folder or the split file is missing.
         ValueError: a split without a clip, or of shards; a split file that does not fit.
     """
-    packed = [root / folder for folder in folders.values() if (root / folder / INDEX).is_file()]
+    packed = [
+        root / folder for folder in folders.values() if (root / folder / SHARD_INDEX).is_file()
+    ]
     if packed and split_file is None:
         raise ValueError(f"{packed[0]} holds shards: check the root that they were packed from")
     found = find_clips(root, folders, split_file)
