@@ -53,7 +53,7 @@ class PairDataset(Dataset[Item]):
         self.reverse = reverse
         labels = np.arange(len(clips))
         if identity_sampling:
-            labels = np.fromiter(map(clips.identity, labels), np.int64, len(clips))
+            labels = np.array([clips.identity(i) for i in range(len(clips))])
         # arrays, which workers share; a list in a list they would copy, page by page
         self._members = np.argsort(labels, kind="stable")
         _, counts = np.unique(labels, return_counts=True)

@@ -127,6 +127,8 @@ def existing(path: Path, what: str) -> Path:
     """Return the path, or raise FileNotFoundError saying what was looked for."""
     if not path.exists():
         raise FileNotFoundError(f"{what} {path} does not exist")
+    if not (path.is_file() or path.is_dir()):
+        raise ValueError(f"{path} is neither a file nor a folder, perhaps a pipe: give a file")
     if path.is_file() and path.stat().st_size == 0:
         raise ValueError(f"{path} is empty (0 bytes): copy or download it again")
     return path

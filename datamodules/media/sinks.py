@@ -84,7 +84,9 @@ class Mp4(Sink):
         self.fps = fps
         self.count = 0
         self.sound = None if audio_from is None else Sound.of(audio_from)
-        self.container = av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"})
+        self.container = av.open(
+            str(part.absolute()), "w", format="mp4", options={"movflags": "+faststart"}
+        )
         self.video = self.container.add_stream("libx264", rate=fps, options=encoding.options)
         if encoding.threads:
             self.video.codec_context.thread_count = encoding.threads
@@ -148,7 +150,7 @@ class Gif(Sink):
         self.fps = fps
         self.count = 0
         self.last = -GIF_LEAST
-        self.container = av.open(str(part), "w", format="gif", options={"loop": "0"})
+        self.container = av.open(str(part.absolute()), "w", format="gif", options={"loop": "0"})
         self.stream = self.container.add_stream("gif", rate=1 / GIF_TICK)
         self.stream.pix_fmt = "pal8"
         self.stream.codec_context.time_base = GIF_TICK

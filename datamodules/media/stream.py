@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import cast
+from zlib import crc32
 
 import av
 import numpy as np
@@ -36,7 +37,7 @@ class VideoFile:
     Attributes:
         path: the file, or what the video is called in messages and in the cache of indexes.
         size: bytes.
-        changed: time of the last change.
+        changed: time of the last change; of what is in memory, a checksum.
         data: the whole file; None where it lies at `path`.
     """
 
@@ -51,6 +52,11 @@ class VideoFile:
         stat = path.stat()
         return cls(path, stat.st_size, stat.st_mtime_ns)
 
+    @classmethod
+    def of(cls, path: Path, data: bytes) -> "VideoFile":
+        """Name a file in memory; other content by the same name is another file."""
+        return cls(path, len(data), crc32(data), data)
+
 
 def open_video(file: VideoFile) -> InputContainer:
     """Open a video for demuxing; its decoder runs in one thread.
@@ -60,7 +66,8 @@ def open_video(file: VideoFile) -> InputContainer:
             only a damaged or hostile file claims.
     """
     path = file.path
-    content: str | BytesIO = str(path) if file.data is None else BytesIO(file.data)
+    # from the root on: what stands before a colon would be taken for a protocol
+    content: str | BytesIO = str(path.absolute()) if file.data is None else BytesIO(file.data)
     try:
         container = av.open(content, mode="r", options={"format_whitelist": _KINDS})
     except av.FFmpegError as error:

@@ -24,7 +24,7 @@ class VideoClip(Clip):
             path: where it lies, or what it is called if `data` is given.
             data: the file's content.
         """
-        self._file = VideoFile.at(path) if data is None else VideoFile(path, len(data), data=data)
+        self._file = VideoFile.at(path) if data is None else VideoFile.of(path, data)
         self.index = index_of(self._file)
         super().__init__(path, self.index.count, self.index.fps, self.index.size)
         self._container: InputContainer | None = None

@@ -37,11 +37,14 @@ class Packer:
         self.limit = megabytes * 10**6
         self.pending: dict[str, list[Made]] = {split: [] for split in SPLITS}
         self.bytes = dict.fromkeys(SPLITS, 0)
-        used = {made.path.rsplit("/", 1)[0] for made in journal.made.values()}
+        used = {made.path for made in journal.made.values()}
+        used |= {path.rsplit("/", 1)[0] for path in used}
         for split in SPLITS:
-            for shard in (self.root / split).glob(f"*{SHARD}"):
-                if f"{split}/{shard.name}" not in used:  # closed, but killed before it was noted
-                    shard.unlink()
+            for path in (self.root / split).glob("*"):
+                # a shard closed, but killed before it was noted; a clip noted there, but killed
+                # before it was removed here
+                if path.suffix in (SHARD, ".mp4") and f"{split}/{path.name}" not in used:
+                    path.unlink()
         for made in list(journal.made.values()):
             if not made.path.rsplit("/", 1)[0].endswith(SHARD):
                 self.add(made)
@@ -63,6 +66,7 @@ class Packer:
         for split in SPLITS:
             if self.pending[split]:
                 self._close(split)
+        self._drop_superseded()
         ordered = sorted(
             self.journal.made.values(),
             key=lambda made: media.natural_key(f"{made.split}/{_name(made)}"),
@@ -71,6 +75,20 @@ class Packer:
             own = [made for made in ordered if made.split == split]
             write_whole(self.root / split / INDEX, _index(self.root, own))
         return ordered
+
+    def _drop_superseded(self) -> None:
+        """Take clips out of shards that were made again from a source that changed."""
+        used = {made.path for made in self.journal.made.values()}
+        for split in SPLITS:
+            for shard in (self.root / split).glob(f"*{SHARD}"):
+                place = f"{split}/{shard.name}"
+                with tarfile.open(shard, "r:") as tar:
+                    names = {m.name.rsplit(".", 1)[0] for m in tar}
+                kept = {name for name in names if f"{place}/{name}.mp4" in used}
+                if not kept:
+                    shard.unlink()
+                elif kept < names:
+                    _copy(shard, kept)
 
     def _close(self, split: Split) -> None:
         folder = self.root / split
@@ -107,6 +125,22 @@ def _append(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     member = tarfile.TarInfo(name)  # its time and owner stay 0: the same clips, the same shard
     member.size = len(data)
     tar.addfile(member, io.BytesIO(data))
+
+
+def _copy(shard: Path, kept: set[str]) -> None:
+    """Write a shard anew with some of its clips."""
+    part = shard.with_name(f".{shard.name}.{os.getpid()}.part")
+    try:
+        with (
+            tarfile.open(shard, "r:") as old,
+            tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as new,
+        ):
+            for member in old:
+                if member.name.rsplit(".", 1)[0] in kept:
+                    new.addfile(member, old.extractfile(member))
+        part.replace(shard)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _index(root: Path, made: Iterable[Made]) -> str:
