@@ -108,8 +108,10 @@ def test_a_face_of_quite_another_size_is_another(other):
 
 
 def test_of_two_near_faces_that_counts_which_overlaps_more():
-    crop = run([[face(100, 100)], *[[face(116, 100), face(99, 100)]] * 10])
-    assert crop.left + crop.side / 2 == pytest.approx(99.5, abs=1)
+    # the small one is nearer
+    crop = run([[face(100, 100)], *[[face(103, 100, 11), face(105, 100)]] * 300])
+    assert crop.left + crop.side / 2 == pytest.approx(105, abs=1)
+    assert crop.side == round(20 * head.SCALE)
 
 
 def test_without_overlap_the_nearest_counts():
@@ -124,6 +126,12 @@ def test_without_overlap_the_nearest_counts():
 def test_one_wrong_box_does_not_enlarge_the_square(length, wrong):
     script = [[face(100, 100)]] * length
     assert run([*script, [wrong], *script]).side == round(20 * head.SCALE)
+
+
+def test_of_many_looks_the_rare_ones_do_not_count():
+    script = [[face(100, 100)]] * 200
+    assert run([*script, *[[face(110, 95, 30)]] * 2, *script]).side == round(20 * head.SCALE)
+    assert run([*script, *[[face(110, 95, 30)]] * 40, *script]).side > round(20 * head.SCALE) + 9
 
 
 def test_a_false_first_face_is_given_up():
@@ -144,6 +152,7 @@ def test_a_head_that_turned_away_may_have_moved():
     gone = [*[[face(100, 100)]] * 10, *[[]] * 15]
     assert run([*gone, *[[face(140, 100)]] * 10]).without_head == 15
     assert run([*gone, *[[face(200, 100)]] * 10]).without_head == 25
+    assert run([*gone, *gone[10:], *[[face(170, 100)]] * 5]).without_head == 35
     # while it is in sight it cannot leap so far
     assert run([*gone[:10], *[[face(140, 100)]] * 2]).without_head == 2
 
