@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from datamodules.prepare.engine import Outcome
     from datamodules.prepare.jobs import Job, Settings
     from datamodules.prepare.journal import Journal
-    from datamodules.splits import Split
 
 
 def prepare_folder(arguments: argparse.Namespace) -> None:
@@ -33,15 +32,13 @@ def prepare_folder(arguments: argparse.Namespace) -> None:
     }
 
     def plan(journal: "Journal | None") -> "list[Job]":
-        made = [] if journal is None else list(journal.made.values())
-        settled: dict[str, Split] = {item.source: item.split for item in made}
         return plan_folder(
             arguments.source,
             found.clips,
             share=arguments.split,
             by_identity=arguments.split_by == "identity",
             identities=arguments.identities,
-            settled=settled,
+            settled=[] if journal is None else list(journal.made.values()),
         )
 
     plan(None)  # complains before anything is written
@@ -55,6 +52,8 @@ def prepare_folder(arguments: argparse.Namespace) -> None:
 def _apart(source: Path, root: Path) -> None:
     if root.resolve() == source.resolve() or source.resolve() in root.resolve().parents:
         raise ValueError(f"{root} lies in {source}: what is made would be found as a source")
+    if root.resolve() in source.resolve().parents:
+        raise ValueError(f"{source} lies in {root}: a training root holds nothing but clips")
 
 
 def prepare_published(arguments: argparse.Namespace) -> None:
@@ -105,10 +104,14 @@ def _make(
     plan: "Callable[[Journal], Sequence[Job]]",
 ) -> "Outcome":
     from datamodules.prepare.engine import carry_out, write_manifest
-    from datamodules.prepare.journal import Journal
+    from datamodules.prepare.journal import SHEET, Journal
     from datamodules.prepare.pack import Packer
     from datamodules.prepare.sheet import draw_sheet
 
+    if settings.crop == "head":
+        from datamodules.prepare.head import detector
+
+        detector()  # complains now, instead of once for each clip
     root: Path = arguments.root
     journal = Journal(root, options)
     with journal.lock():
@@ -125,7 +128,7 @@ def _make(
             outcome.made = packer.finish()
         write_manifest(root, outcome)
         if outcome.made:
-            draw_sheet(root, outcome.made, root / "contact_sheet.png")
+            draw_sheet(root, outcome.made, root / SHEET)
     print(summary(root, outcome))
     if not outcome.made:
         raise ValueError(f"no clip could be made: {root / 'skipped.csv'} says why for each source")

@@ -1,6 +1,8 @@
 """One job done: a stretch of a source read, cut, resized and written as one clip."""
 
+import math
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -26,8 +28,10 @@ def convert(job: Job, settings: Settings, root: Path) -> Made:
 
     Raises:
         OSError: the source is missing, or the clip cannot be written.
-        ValueError: the source cannot be decoded, is too short, or shows no head.
+        ValueError: the source cannot be decoded, is too short, shows no head, or changed
+            while it was read.
     """
+    key = source_key(job)
     with media.open_clip(job.source) as clip:
         fps, wanted = choose_frames(clip, job, settings)
         if len(wanted) < settings.min_frames:
@@ -43,6 +47,9 @@ def convert(job: Job, settings: Settings, root: Path) -> Made:
         with media.ClipWriter(target, fps, encoding=encoding) as writer:
             for frame in cut(clip.stream(wanted), box, size):
                 writer.write(frame)
+            if source_key(job) != key:
+                raise ValueError("it changed while it was read: prepare again when it is whole")
+    _remove_others(path)
     return Made(
         path=path.relative_to(root).as_posix(),
         split=job.split,
@@ -56,8 +63,16 @@ def convert(job: Job, settings: Settings, root: Path) -> Made:
         box=",".join(map(str, box)),
         without_head=without_head,
         sha256=digest_of(path),
-        key=source_key(job),
+        key=key,
     )
+
+
+def _remove_others(path: Path) -> None:
+    """Remove what an earlier state of the source became, a picture beside a video."""
+    for ending in (".mp4", ".png"):
+        other = path.with_suffix(ending)
+        if other != path:
+            other.unlink(missing_ok=True)
 
 
 def source_key(job: Job) -> str:
@@ -65,12 +80,19 @@ def source_key(job: Job) -> str:
 
     Raises:
         OSError: the source is gone.
+        ValueError: it is neither a file nor a folder of files; reading it might wait for ever.
     """
-    status = job.source.stat()
-    size = status.st_size
+    files = [job.source]
     if job.source.is_dir():
-        size = sum(1 for _ in job.source.iterdir())
-    return f"{size}:{status.st_mtime_ns}:{job.span}:{job.box}"
+        files = [path for path in job.source.iterdir() if not path.name.startswith(".")]
+        files = [path for path in files if not path.is_dir()]
+    size = changed = 0
+    for path in files:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError(f"{path} is a pipe, socket or device, no file")
+        size, changed = size + status.st_size, max(changed, status.st_mtime_ns)
+    return f"{len(files)}:{size}:{changed}:{job.span}:{job.box}"
 
 
 def ending(frames: int, settings: Settings) -> str:
@@ -92,7 +114,7 @@ def choose_frames(clip: media.Clip, job: Job, settings: Settings) -> tuple[Fract
         new = Fraction(settings.fps).limit_denominator(1001)
         step = fps / new
         count = int(len(wanted) / step) + 1
-        places = [round(k * step) for k in range(count)]
+        places = [math.floor(k * step + Fraction(1, 2)) for k in range(count)]
         wanted, fps = [wanted[place] for place in places if place < len(wanted)], new
     return fps, wanted[: settings.max_frames]
 

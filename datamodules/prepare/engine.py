@@ -1,8 +1,12 @@
 """Many jobs in parallel: none of them can stop, hang or half-write the rest."""
 
 import csv
+import errno
 import io
 import multiprocessing
+import os
+import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures import TimeoutError as TooLong
@@ -20,6 +24,12 @@ from datamodules.prepare.journal import Journal, write_whole
 
 Work = Callable[[Job, Settings, Path], Made]
 
+LEAST_MEMORY = 4 << 30
+"""Bytes that a process may always take; a video of 8192x4320 pixels wants about one."""
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""Errors that every later clip would meet too."""
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -31,6 +41,17 @@ class Skipped:
     """
 
     source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RootFull:
+    """The root takes no more clips.
+
+    Attributes:
+        reason: why, in one line.
+    """
+
     reason: str
 
 
@@ -56,13 +77,14 @@ def carry_out(
     *,
     workers: int,
     limit: float,
+    memory: int | None = None,
     work: Work = convert,
     after: Callable[[Made], None] = lambda made: None,
 ) -> Outcome:
     """Make every clip that is not there yet.
 
-    A source that cannot be read, takes longer than the limit, or brings its process down is
-    skipped, with the reason; the others go on.
+    A source that cannot be read, takes longer or more memory than the limit, or brings its
+    process down is skipped, with the reason; the others go on.
 
     Args:
         jobs: what to make.
@@ -70,22 +92,31 @@ def carry_out(
         journal: of the root; each clip is noted down as soon as it is whole.
         workers: processes.
         limit: seconds for one clip.
+        memory: bytes that one process may take (on Linux); None shares the machine's out.
         work: makes one clip.
         after: called with each clip once it is noted down.
 
     Raises:
         ValueError: two sources would make one clip.
-        OSError: the root cannot be written.
+        OSError: the root cannot be written, or is full.
     """
+    memory = memory or max(LEAST_MEMORY, _machine_memory() // workers)
     outcome = Outcome()
     for split in ("train", "test"):
         (journal.root / split).mkdir(parents=True, exist_ok=True)
     todo = list(_open_jobs(jobs, journal, outcome))
-    bar = tqdm(total=len(jobs), initial=len(jobs) - len(todo), unit="clip", desc="prepare")
-    with bar, ProcessPool(workers, context=_context()) as pool:
+    bar = tqdm(
+        total=len(jobs),
+        initial=len(jobs) - len(todo),
+        unit="clip",
+        desc="prepare",
+        mininterval=0.1 if sys.stderr.isatty() else 30,  # a log file wants few lines
+    )
+    pool = ProcessPool(workers, initializer=_begin_process, initargs=(memory,), context=_context())
+    with bar, pool:
         try:
             for job, future in _finished(pool, todo, settings, journal.root, workers, limit, work):
-                made = _take(job, future, outcome, limit)
+                made = _take(job, future, outcome, limit, journal.root)
                 if made is not None:
                     journal.note(made)
                     after(made)
@@ -93,9 +124,10 @@ def carry_out(
                 bar.set_postfix(skipped=len(outcome.skipped), refresh=False)
         except BaseException:
             pool.stop()  # type: ignore[no-untyped-call]
-            # what is being written is aside, and is swept away by the next run
+            # what is being written is aside, and is swept away before the lock is given back
             raise
-    outcome.made = sorted(journal.made.values(), key=lambda made: media.natural_key(made.path))
+    there = filter(journal.has, journal.made.values())
+    outcome.made = sorted(there, key=lambda made: media.natural_key(made.path))
     outcome.skipped.sort(key=lambda skipped: media.natural_key(skipped.source))
     return outcome
 
@@ -113,8 +145,8 @@ def _open_jobs(jobs: Iterable[Job], journal: Journal, outcome: Outcome) -> Itera
     for job in jobs:
         try:
             key = source_key(job)
-        except OSError as error:
-            outcome.skipped.append(Skipped(job.label, _line(error)))
+        except (OSError, ValueError) as error:
+            outcome.skipped.append(Skipped(job.label, _reason(error, job)))
             continue
         if not journal.done(job, key):
             yield job
@@ -128,39 +160,96 @@ def _finished(
     workers: int,
     limit: float,
     work: Work,
-) -> Iterator[tuple[Job, "Future[Made]"]]:
+) -> Iterator[tuple[Job, "Future[Made | Skipped | RootFull]"]]:
     """Hand out jobs, a few ahead of the processes, and yield those that ended."""
     waiting = iter(jobs)
-    running: dict[Future[Made], Job] = {}
+    running: dict[Future[Made | Skipped | RootFull], Job] = {}
     while True:
         for job in islice(waiting, 3 * workers - len(running)):
-            running[pool.schedule(work, args=(job, settings, root), timeout=limit)] = job
+            task = (work, job, settings, root)
+            running[pool.schedule(_attempt, args=task, timeout=limit)] = job
         if not running:
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             yield running.pop(future), future
 
 
-def _take(job: Job, future: "Future[Made]", outcome: Outcome, limit: float) -> Made | None:
+def _attempt(work: Work, job: Job, settings: Settings, root: Path) -> Made | Skipped | RootFull:
+    """Make one clip; whatever a decoder makes of a hostile file is that file's fault."""
     try:
-        made = future.result()
+        return work(job, settings, root)
+    except MemoryError:
+        return Skipped(job.label, "it needs more memory than a process may take")
+    except Exception as error:
+        if _errors_of(error) & FULL:
+            return RootFull(_reason(error, job))
+        return Skipped(job.label, _reason(error, job))
+
+
+def _errors_of(error: BaseException) -> set[int | None]:
+    """Collect the system's numbers of an error and of those that led to it."""
+    numbers: set[int | None] = set()
+    cause: BaseException | None = error
+    while cause is not None:
+        numbers.add(getattr(cause, "errno", None))
+        cause = cause.__cause__ or cause.__context__
+    return numbers
+
+
+def _take(
+    job: Job,
+    future: "Future[Made | Skipped | RootFull]",
+    outcome: Outcome,
+    limit: float,
+    root: Path,
+) -> Made | None:
+    try:
+        result = future.result()
     except TooLong:
         reason = f"not done after {limit:g} s: given up; raise --limit if the clip is just long"
+        result = Skipped(job.label, reason)
     except ProcessExpired as error:
         reason = f"reading it brings the process down (exit code {error.exitcode})"
-    except MemoryError:
-        reason = "it needs more memory than there is"
-    except Exception as error:  # whatever a decoder makes of a hostile file is that file's fault
-        reason = _line(error)
-    else:
-        outcome.fresh += 1
-        return made
-    outcome.skipped.append(Skipped(job.label, reason))
-    return None
+        result = Skipped(job.label, reason)
+    if isinstance(result, RootFull):
+        raise OSError(f"{root} takes no more: {result.reason}; make room, then run this again")
+    if isinstance(result, Skipped):
+        outcome.skipped.append(result)
+        return None
+    outcome.fresh += 1
+    return result
 
 
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _reason(error: BaseException, job: Job) -> str:
+    """Say in one line what was wrong, without the path, which stands beside it."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    source = " ".join(str(job.source).split())
+    text = text.replace(f"{source}{os.sep}", "").replace(source, "it")
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _begin_process(memory: int) -> None:
+    """Let a process end with its parent, and not take the machine's memory with it."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if sys.platform == "linux":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        least = memory if most == resource.RLIM_INFINITY else min(memory, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (least, most))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # nobody is left who would take, or stop, this process's work
+
+
+def _machine_memory() -> int:
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
+        return 0
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 COLUMNS = [part.name for part in fields(Made) if part.name != "key"]

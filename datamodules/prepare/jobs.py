@@ -104,8 +104,8 @@ class Settings:
         """
         if self.size < 16 or self.size % 2:
             raise ValueError(f"--size {self.size}: give an even number of pixels from 16 on")
-        if self.fps is not None and not self.fps > 0:
-            raise ValueError(f"--fps {self.fps}: give a rate above 0")
+        if self.fps is not None and not self.fps >= 0.01:
+            raise ValueError(f"--fps {self.fps}: give a rate from 0.01 on")
         if self.min_frames < 1:
             raise ValueError(f"--min-frames {self.min_frames}: give a number from 1 on")
         if self.max_frames is not None and self.max_frames < self.min_frames:
@@ -150,6 +150,11 @@ class Made:
     without_head: int
     sha256: str
     key: str = field(default="", compare=False)
+
+    @property
+    def name(self) -> str:
+        """The job's: the path's last part without its ending."""
+        return self.path.rsplit("/", 1)[1].removesuffix(".mp4").removesuffix(".png")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Made":

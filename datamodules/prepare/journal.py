@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +17,9 @@ HIDDEN = ".prepare"
 """Folder in the root for what only `prepare` reads."""
 
 SHARD = ".tar"
+
+SHEET = "contact_sheet.png"
+"""In the root, to be looked at."""
 
 
 class Journal:
@@ -36,11 +40,23 @@ class Journal:
         self.root = root
         self.folder = root / HIDDEN
         self.file = self.folder / "made.jsonl"
-        self._begin(json.loads(json.dumps(dict(options))))
+        self.options: dict[str, Any] = json.loads(json.dumps(dict(options)))
+        self.made: dict[str, Made] = {}
+        self._open()
+
+    def _open(self) -> None:
+        """Compare options with those of before, and read what was made."""
+        self._begin(self.options)
         noted = {_place(made): made for made in self._read()}  # the last line counts
-        self.made = {place: made for place, made in noted.items() if is_there(root / made.path)}
+        self.made = {place: made for place, made in noted.items() if self.has(made)}
+
+    def has(self, made: Made) -> bool:
+        """Tell whether a clip's file is there, or the shard that it lies in."""
+        return is_there(self.root / made.path)
 
     def _begin(self, options: dict[str, Any]) -> None:
+        if self.root.exists() and not self.root.is_dir():
+            raise ValueError(f"{self.root} is a file: give a folder, new or empty")
         begun = self.folder / "options.json"
         if begun.is_file():
             before = json.loads(begun.read_text(encoding="utf-8"))
@@ -64,7 +80,7 @@ class Journal:
     def _read(self) -> Iterator[Made]:
         if not self.file.is_file():
             return
-        for line in self.file.read_text(encoding="utf-8").splitlines():
+        for line in self.file.read_bytes().split(b"\n"):
             # a kill may have left the last line unfinished: that clip is made again
             with suppress(ValueError, TypeError):
                 yield Made.from_dict(json.loads(line))
@@ -88,7 +104,7 @@ class Journal:
     def note(self, *clips: Made) -> None:
         """Note clips down, safe from a kill once this returns."""
         self.made |= {_place(made): made for made in clips}
-        lines = [json.dumps(made.as_dict(), ensure_ascii=False) + "\n" for made in clips]
+        lines = [json.dumps(made.as_dict()) + "\n" for made in clips]
         torn = self.file.is_file() and not _ends_line(self.file)
         with self.file.open("a", encoding="utf-8") as file:
             file.write(("\n" if torn else "") + "".join(lines))
@@ -103,14 +119,20 @@ class Journal:
         try:
             with FileLock(self.folder / "lock", timeout=0):
                 self._sweep()
-                yield
+                self._open()  # another process may just have ended
+                try:
+                    yield
+                finally:
+                    self._sweep()
         except Timeout:
             raise ValueError(f"another process prepares {self.root}: wait until it ends") from None
 
     def _sweep(self) -> None:
-        """Remove what a killed run had begun to write."""
-        for split in ("train", "test"):
-            for part in (self.root / split).glob(".*.part"):
+        """Remove what was begun by processes that were killed."""
+        for folder in (self.root / "train", self.root / "test", self.root, self.folder):
+            for part in folder.glob(".*.part"):
+                if not re.search(r"\.[0-9]+\.part$", part.name):
+                    continue
                 if part.is_dir():
                     shutil.rmtree(part)
                 else:
@@ -118,13 +140,17 @@ class Journal:
 
 
 def _place(made: Made) -> str:
-    name = made.path.rsplit("/", 1)[1]
-    return f"{made.split}/{name.removesuffix('.mp4').removesuffix('.png')}"
+    return f"{made.split}/{made.name}"
 
 
 def is_there(path: Path) -> bool:
-    """Tell whether a clip, or the shard that a clip lies in, exists."""
-    return path.exists() or (path.parent.suffix == SHARD and path.parent.is_file())
+    """Tell whether a clip, or the shard that a clip lies in, exists and is not empty.
+
+    Where the power failed, a file that was just written may have a name and no content.
+    """
+    if path.parent.suffix == SHARD:
+        path = path.parent
+    return path.is_dir() or (path.is_file() and path.stat().st_size > 0)
 
 
 def _ends_line(path: Path) -> bool:

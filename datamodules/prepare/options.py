@@ -121,7 +121,7 @@ def _add_making(options: argparse.ArgumentParser, form: str) -> None:
         "--shard-size", type=int, default=512, metavar="MB", help="of a shard (default: 512)"
     )
     options.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
+        "--workers", type=int, default=_cores(), help="processes (default: one a core)"
     )
     options.add_argument(
         "--limit",
@@ -130,6 +130,12 @@ def _add_making(options: argparse.ArgumentParser, form: str) -> None:
         metavar="S",
         help=f"seconds after which a clip is given up (default: {LIMIT:g})",
     )
+
+
+def _cores() -> int:
+    """Count the cores that this process may use, which a cluster's job shares with others."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def settings_of(arguments: argparse.Namespace, **more: Any) -> "Settings":
