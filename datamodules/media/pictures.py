@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from datamodules.media.base import PICTURE_RATE, Clip, existing, natural_key
 from datamodules.media.convert import Frames
+from datamodules.media.stream import MOST_PIXELS
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 FRAME_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
@@ -39,12 +41,20 @@ def read_image(path: str | Path) -> Frames:
         return _load(image, path)
 
 
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep Pillow from warning: what cannot be read raises, and nobody else needs to know."""
+    with warnings.catch_warnings():
+        # at 89 million pixels, which good cameras have
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore", UserWarning)  # of damage around the pixels
+        yield
+
+
+@_quietly()
 def _open(path: Path) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            # a warning at 89 million pixels would disturb owners of good cameras
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(path)
+        return Image.open(path)
     except Image.DecompressionBombError as error:
         raise ValueError(
             f"{path} has too many pixels to be read safely ({error}): make it smaller first"
@@ -63,6 +73,7 @@ def _damaged(path: Path, error: Exception) -> ValueError:
     )
 
 
+@_quietly()
 def _load(image: Image.Image, path: Path) -> Frames:
     """Decode the frame that `image` stands at, upright, on white."""
     try:
@@ -102,6 +113,7 @@ class AnimatedPicture(Clip):
         return self._pick(range(self.num_frames))
 
 
+@_quietly()
 def _frame(image: Image.Image, number: int, path: Path) -> Frames:
     try:
         image.seek(number)
@@ -111,6 +123,7 @@ def _frame(image: Image.Image, number: int, path: Path) -> Frames:
 
 
 @lru_cache(maxsize=1024)
+@_quietly()
 def _survey(path: Path, _bytes: int, _changed: int) -> tuple[int, Fraction, tuple[int, int]]:
     """Count the frames that decode, and return (count, rate, (height, width)).
 
@@ -119,6 +132,11 @@ def _survey(path: Path, _bytes: int, _changed: int) -> tuple[int, Fraction, tupl
     milliseconds = Fraction(0)
     count = 0
     with _open(path) as image:
+        if getattr(image, "is_animated", False) and image.width * image.height > MOST_PIXELS:
+            raise ValueError(
+                f"{path} claims many frames of {image.width}x{image.height} pixels: it is damaged, "
+                "or has to be made smaller first"
+            )
         first = _load(image, path)
         while True:
             count += 1

@@ -21,6 +21,9 @@ GIF_TICK = Fraction(1, 100)
 GIF_LEAST = 2
 """Ticks that a frame lasts at least: players show shorter ones for ten."""
 
+FASTEST = 1000
+"""Frames per second up to which the units of an mp4 are fine enough."""
+
 RGB = av.VideoFormat("rgb24")
 
 
@@ -84,9 +87,10 @@ class Mp4(Sink):
         self.fps = fps
         self.count = 0
         self.sound = None if audio_from is None else Sound.of(audio_from)
-        self.container = av.open(
-            str(part.absolute()), "w", format="mp4", options={"movflags": "+faststart"}
-        )
+        options = {"movflags": "+faststart"}
+        if fps > FASTEST:  # or the edit list, which counts in milliseconds, hides every frame
+            options["movie_timescale"] = str(fps.numerator)
+        self.container = av.open(str(part.absolute()), "w", format="mp4", options=options)
         self.video = self.container.add_stream("libx264", rate=fps, options=encoding.options)
         if encoding.threads:
             self.video.codec_context.thread_count = encoding.threads

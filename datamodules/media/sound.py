@@ -42,7 +42,7 @@ class Sound:
         if path.is_dir():
             return None
         try:
-            container = av.open(str(path))
+            container = av.open(str(path.absolute()), metadata_errors="replace")
         except av.FFmpegError:
             return None  # a kind of picture that FFmpeg does not know
         if not container.streams.audio or container.streams.audio[0].codec_context is None:

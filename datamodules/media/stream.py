@@ -69,7 +69,10 @@ def open_video(file: VideoFile) -> InputContainer:
     # from the root on: what stands before a colon would be taken for a protocol
     content: str | BytesIO = str(path.absolute()) if file.data is None else BytesIO(file.data)
     try:
-        container = av.open(content, mode="r", options={"format_whitelist": _KINDS})
+        # titles and names in it may be in any encoding: nobody reads them
+        container = av.open(
+            content, "r", options={"format_whitelist": _KINDS}, metadata_errors="replace"
+        )
     except av.FFmpegError as error:
         raise ValueError(
             f"{path} is not a video that can be read ({_reason(error)}): it is truncated, damaged "
@@ -119,12 +122,17 @@ def decode(container: InputContainer) -> Iterator[VideoFrame]:
     """Yield the frames that decode, in order of showing; damaged packets give none."""
     stream = video_stream(container)
     for packet in packets_of(container):
-        try:
-            yield from stream.decode(packet)
-        except av.FFmpegError:
-            continue
-    try:  # a broken file ends without the empty packet that empties the decoder
-        yield from stream.decode(None)
+        yield from decode_packet(stream, packet)
+    # a broken file ends without the empty packet that empties the decoder
+    yield from decode_packet(stream, None)
+
+
+def decode_packet(
+    stream: VideoStream, packet: "Packet[VideoStream] | None"
+) -> Iterator[VideoFrame]:
+    """Yield the frames that come out for a packet; a damaged one gives none."""
+    try:
+        yield from stream.decode(packet)
     except av.FFmpegError:
         return
 
