@@ -69,9 +69,10 @@ def convert(job: Job, settings: Settings, root: Path) -> Made:
 
 def _remove_others(path: Path) -> None:
     """Remove what an earlier state of the source became, a picture beside a video."""
-    for ending in (".mp4", ".png"):
-        other = path.with_suffix(ending)
-        if other != path:
+    for other in {path.with_suffix(ending) for ending in (".mp4", ".png", "")} - {path}:
+        if other.is_dir():
+            shutil.rmtree(other)
+        else:
             other.unlink(missing_ok=True)
 
 
