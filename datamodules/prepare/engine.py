@@ -180,7 +180,7 @@ def _attempt(work: Work, job: Job, settings: Settings, root: Path) -> Made | Ski
         return work(job, settings, root)
     except MemoryError:
         return Skipped(job.label, "it needs more memory than a process may take")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if _errors_of(error) & FULL:
             return RootFull(_reason(error, job))
         return Skipped(job.label, _reason(error, job))
@@ -211,6 +211,8 @@ def _take(
     except ProcessExpired as error:
         reason = f"reading it brings the process down (exit code {error.exitcode})"
         result = Skipped(job.label, reason)
+    except Exception as error:  # what came back cannot be understood
+        result = Skipped(job.label, _reason(error, job))
     if isinstance(result, RootFull):
         raise OSError(f"{root} takes no more: {result.reason}; make room, then run this again")
     if isinstance(result, Skipped):
