@@ -28,6 +28,8 @@ import os
 import signal
 import time
 
+import numpy as np
+
 from datamodules.prepare.convert import convert
 
 
@@ -62,7 +64,7 @@ def work(job, settings, root):
     if name == "memory":
         held = []
         while True:
-            held.append(bytearray(64 << 20))
+            held.append(np.empty(256 << 20, np.uint8))
     if name == "strange":
         raise Strange("this", "that")
     if name == "lines":
@@ -88,7 +90,7 @@ BAD = {
     "segfault": r"process down \(exit code -11\)",
     "killed": r"process down \(exit code -9\)",
     "exit": r"process down \(exit code 7\)",
-    "hang": r"not done after 1\.5 s: given up; raise --limit",
+    "hang": r"not done after 2 s: given up; raise --limit",
     "memory": r"more memory than a process may take",
     "strange": r"^this and that$",
     "lines": r"^it is bad, 3\.png too$",
@@ -127,7 +129,7 @@ def test_what_ends_badly_costs_its_own_clip_only(tmp_path, work):
     good = [picture(tmp_path / "src", f"good{k}", 10 * k) for k in range(9)]
     mixed = [job for k in range(9) for job in (good[k], *bad[k : k + 1])]
     noted = []
-    how = {"work": work.work, "limit": 1.5, "memory": 2 << 30, "after": noted.append}
+    how = {"work": work.work, "limit": 2, "memory": 2 << 30, "after": noted.append}
     outcome = run(journal_at(tmp_path), mixed, **how)
     assert [made.path for made in outcome.made] == [f"train/good{k}.png" for k in range(9)]
     assert outcome.fresh == 9
