@@ -14,7 +14,7 @@ from datamodules.cross import dealt_pairs, drawn_pairs, listed_pairs
 from datamodules.items import ClipDataset, CrossDataset, PairDataset, need_frames
 from datamodules.loading import Loading
 from datamodules.samplers import EpochSampler
-from datamodules.shards import Labels, ShardClips, ShardIndex, open_shards
+from datamodules.shards import Labels, ShardClips, ShardIndex, join, open_shards
 from datamodules.splits import (
     About,
     Split,
@@ -159,6 +159,8 @@ class FramePairs(Loading):
         """Clips whose first frames are the sources of cross pairs."""
         if self.sources is None or self.root is None:
             return self.test_clips
+        if self._shards is not None:
+            return self._sharded(ShardIndex(join(str(self.address), self.sources)))
         paths = list_clips(self.root / self.sources)
         return self._folder(paths, range(len(paths)))
 
@@ -210,8 +212,7 @@ class FramePairs(Loading):
         if self.root is None:
             return ToyClips(self.toy, split, self.image_size)
         if self._shards is not None:
-            index, numbers = self._shards[split]
-            return ShardClips(index, numbers, self.image_size, fit=self.fit, cache=self.cache)
+            return self._sharded(*self._shards[split])
         paths = find_clips(self.root, self.folders, self.split_file, self.about)
         labels = label_identities(paths, identity_rule(self.identities, self.root))
         return self._folder(paths[split], labels[split])
@@ -223,6 +224,9 @@ class FramePairs(Loading):
         if opened is not None and self.split_file is not None:
             raise ValueError("data.split_file does not apply to shards: deal clips before packing")
         return opened
+
+    def _sharded(self, index: ShardIndex, labels: Labels | None = None) -> Clips:
+        return ShardClips(index, labels, self.image_size, fit=self.fit, cache=self.cache)
 
     def _folder(self, paths: Sequence[Path], labels: Sequence[int]) -> Clips:
         how: Any = {"fit": self.fit, "cache": self.cache, "frame_width": self.frame_width}

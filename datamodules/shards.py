@@ -19,7 +19,7 @@ from datamodules.clips import Fit, sized
 from datamodules.shard_index import INDEX, ShardIndex, connect, has_shards, is_url, join, reason
 from datamodules.splits import Split, identity_rule, number_identities
 
-__all__ = ["INDEX", "Labels", "ShardClips", "ShardIndex", "open_shards"]
+__all__ = ["INDEX", "Labels", "ShardClips", "ShardIndex", "join", "open_shards"]
 
 Labels = npt.NDArray[np.int64]
 
@@ -29,7 +29,7 @@ class ShardClips:
 
     Args:
         index: of the split.
-        labels: identity of each clip.
+        labels: identity of each clip; None numbers the clips.
         image_size: side of the frames given out; others are resized, anti-aliased.
         fit: "square" cuts the largest centred square first, "stretch" does not.
         cache: keep every clip that was read in memory, as uint8 at `image_size`.
@@ -38,14 +38,14 @@ class ShardClips:
     def __init__(
         self,
         index: ShardIndex,
-        labels: Sequence[int] | Labels,
+        labels: Sequence[int] | Labels | None,
         image_size: int,
         *,
         fit: Fit = "square",
         cache: bool = False,
     ) -> None:
         self.index = index
-        self.labels = np.asarray(labels, np.int64)
+        self.labels = np.asarray(range(len(index)) if labels is None else labels, np.int64)
         self.image_size = image_size
         self.fit: Fit = fit
         self.cache = cache

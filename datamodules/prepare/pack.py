@@ -18,6 +18,8 @@ from datamodules.splits import Split
 
 SPLITS: tuple[Split, Split] = ("train", "test")
 
+MEGABYTE = 10**6
+
 
 class Packer:
     """Moves clips into shards as they are made, so that they never take the disk twice.
@@ -28,13 +30,13 @@ class Packer:
 
     Args:
         journal: of the root.
-        megabytes: size in units of 10^6 bytes from which a shard is closed.
+        megabytes: size from which a shard is closed.
     """
 
     def __init__(self, journal: Journal, megabytes: int) -> None:
         self.journal = journal
         self.root = journal.root
-        self.limit = megabytes * 10**6
+        self.limit = megabytes * MEGABYTE
         self.pending: dict[str, list[Made]] = {split: [] for split in SPLITS}
         self.bytes = dict.fromkeys(SPLITS, 0)
         used = {made.path for made in journal.made.values()}
