@@ -71,7 +71,7 @@ class Packer:
         self._drop_superseded()
         ordered = sorted(
             self.journal.made.values(),
-            key=lambda made: media.natural_key(f"{made.split}/{_name(made)}"),
+            key=lambda made: media.natural_key(f"{made.split}/{made.name}"),
         )
         for split in SPLITS:
             own = [made for made in ordered if made.split == split]
@@ -84,8 +84,7 @@ class Packer:
         for split in SPLITS:
             for shard in (self.root / split).glob(f"*{SHARD}"):
                 place = f"{split}/{shard.name}"
-                with tarfile.open(shard, "r:") as tar:
-                    names = {m.name.rsplit(".", 1)[0] for m in tar}
+                names = {name.removesuffix(".mp4") for name in _clips_in(shard)}
                 kept = {name for name in names if f"{place}/{name}.mp4" in used}
                 if not kept:
                     shard.unlink()
@@ -96,21 +95,21 @@ class Packer:
         folder = self.root / split
         taken = [int(path.stem) for path in folder.glob(f"*{SHARD}") if path.stem.isdigit()]
         shard = folder / f"{max(taken, default=-1) + 1:05d}{SHARD}"
-        members = sorted(self.pending[split], key=lambda made: media.natural_key(_name(made)))
+        members = sorted(self.pending[split], key=lambda made: media.natural_key(made.name))
         part = shard.with_name(f".{shard.name}.{os.getpid()}.part")
         try:
             with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
                 for made in members:
-                    _append(tar, f"{_name(made)}.mp4", (self.root / made.path).read_bytes())
+                    _append(tar, f"{made.name}.mp4", (self.root / made.path).read_bytes())
                     said = {k: v for k, v in made.as_dict().items() if k not in ("key", "path")}
                     text = json.dumps(said, ensure_ascii=False).encode()
-                    _append(tar, f"{_name(made)}.json", text)
+                    _append(tar, f"{made.name}.json", text)
             part.replace(shard)
         finally:
             part.unlink(missing_ok=True)
         self.journal.note(
             *(
-                replace(made, path=f"{split}/{shard.name}/{_name(made)}.mp4", key=made.key)
+                replace(made, path=f"{split}/{shard.name}/{made.name}.mp4", key=made.key)
                 for made in members
             )
         )
@@ -119,14 +118,26 @@ class Packer:
         self.pending[split], self.bytes[split] = [], 0
 
 
-def _name(made: Made) -> str:
-    return made.path.rsplit("/", 1)[1].removesuffix(".mp4")
-
-
 def _append(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     member = tarfile.TarInfo(name)  # its time and owner stay 0: the same clips, the same shard
     member.size = len(data)
     tar.addfile(member, io.BytesIO(data))
+
+
+def _clips_in(shard: Path) -> dict[str, tuple[int, int]]:
+    """Find the clips of a shard: name -> (offset, bytes).
+
+    Raises:
+        ValueError: the shard is damaged.
+    """
+    try:
+        with tarfile.open(shard, "r:") as tar:
+            return {m.name: (m.offset_data, m.size) for m in tar if m.name.endswith(".mp4")}
+    except tarfile.TarError as error:
+        raise ValueError(
+            f"the shard {shard} is damaged ({error}): remove it, and the same command makes its "
+            "clips again"
+        ) from error
 
 
 def _copy(shard: Path, kept: set[str]) -> None:
@@ -154,13 +165,13 @@ def _index(root: Path, made: Iterable[Made]) -> str:
         order.append(item)
     places: dict[str, tuple[int, int]] = {}
     for shard in shards:
-        with tarfile.open(root / shard, "r:") as tar:
-            places |= {f"{shard}/{m.name}": (m.offset_data, m.size) for m in tar}
+        found = _clips_in(root / shard)
+        places |= {f"{shard}/{name}": place for name, place in found.items()}
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     for item in order:
         shard = item.path.split("/")[1]
-        row = [_name(item), item.identity, item.frames, item.fps, shard, *places[item.path]]
+        row = [item.name, item.identity, item.frames, item.fps, shard, *places[item.path]]
         table.writerow(row)
     return text.getvalue()
