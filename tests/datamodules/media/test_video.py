@@ -2,6 +2,7 @@
 
 import struct
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -79,6 +80,19 @@ def test_every_frame_by_number(tmp_path, name):
         assert [number(f) for f in clip.read(order)] == order
         for i in order[:20]:  # alone too, each by its own seek
             assert number(clip.read([i])[0]) == i
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_video_in_memory_gives_what_the_file_gives(tmp_path, name):
+    path = write(tmp_path / name, 40, **CASES[name])
+    with media.open_clip(path) as file, media.VideoClip(Path("shard"), path.read_bytes()) as clip:
+        assert (clip.num_frames, clip.fps, clip.size) == (file.num_frames, file.fps, file.size)
+        assert clip.index == file.index
+        order = np.random.default_rng(1).permutation(40).tolist()
+        assert np.array_equal(clip.read(order), file.read(order))
+        assert clip.decoded == file.decoded
+        for mine, theirs in zip(clip, file, strict=True):
+            assert np.array_equal(mine, theirs)
 
 
 def test_frames_before_time_zero_are_not_shown(tmp_path):
