@@ -230,7 +230,7 @@ def _clashing(names: Mapping[Path, str], taken: set[str]) -> Iterable[Path]:
 
 def _folded(name: str) -> str:
     """Give what file systems that know no case, or one form of accents, tell names apart by."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return unicodedata.normalize("NFC", name.casefold())
 
 
 def _stem(path: Path) -> str:

@@ -25,9 +25,9 @@ def test_help_is_no_error(capsys, word):
 
 
 def test_a_word_that_is_no_command_is_one_line(capsys):
-    assert command.main(["prepair", "folder"]) == 2
+    assert command.main(["preparing", "folder"]) == 2
     out, err = capsys.readouterr()
-    assert (out, err) == ("", "error: no command 'prepair'; there are: prepare, check\n")
+    assert (out, err) == ("", "error: no command 'preparing'; there are: prepare, check\n")
 
 
 @pytest.mark.parametrize("status", [0, 1, 2, 130])

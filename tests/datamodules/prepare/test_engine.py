@@ -5,6 +5,9 @@ import importlib
 import io
 import os
 import re
+import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -190,14 +193,67 @@ def test_sources_that_cannot_even_be_asked_are_skipped(tmp_path):
     assert reasons["pipe.mp4"] == "it is a pipe, socket or device, no file"
 
 
-def test_a_changed_source_that_broke_keeps_no_note_of_what_is_gone(tmp_path):
-    job = picture(tmp_path / "src", "good")
-    run(journal_at(tmp_path), [job])
-    job.source.write_bytes(b"broken")
-    journal = journal_at(tmp_path)
-    (tmp_path / "root/train/good.png").unlink()
-    outcome = run(journal, [job])
-    assert (outcome.made, len(outcome.skipped)) == ([], 1)
+def test_a_clip_that_was_lost_on_the_way_is_not_listed(tmp_path):
+    jobs = [picture(tmp_path / "src", name) for name in ("good1", "good2")]
+    run(journal_at(tmp_path), jobs[:1])
+
+    def lose(made):
+        (tmp_path / "root/train/good1.png").unlink()
+
+    outcome = run(journal_at(tmp_path), jobs, after=lose)
+    assert [made.path for made in outcome.made] == ["train/good2.png"]
+
+
+RUN = """
+import sys
+from pathlib import Path
+from datamodules.prepare.engine import carry_out
+from datamodules.prepare.jobs import Job, Settings
+from datamodules.prepare.journal import Journal
+import zoo_engine_work
+
+if __name__ == "__main__":
+    root = Path(sys.argv[1])
+    journal = Journal(root, {})
+    jobs = [Job(root, "x", "hang", "train", "x")]
+    with journal.lock():
+        carry_out(jobs, Settings(), journal, workers=1, limit=1e4, work=zoo_engine_work.work)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no sessions to end")
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
+def test_a_process_in_the_middle_of_a_clip_ends_with_the_run(tmp_path, work, kind):
+    (tmp_path / "modules/run.py").write_text(RUN)
+    root = tmp_path / "root"
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "modules/run.py", root],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    ) as process:
+        wait_for(lambda: list(root.glob("train/.*.part")))
+        os.killpg(process.pid, kind) if kind == signal.SIGINT else process.kill()
+        process.wait(20)
+        wait_for(lambda: is_gone(process.pid), 10)
+    # what was begun is swept away by the run itself, or by the next
+    assert bool(list(root.glob("train/.*.part"))) == (kind == signal.SIGKILL)
+
+
+def wait_for(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def is_gone(session):
+    try:
+        os.killpg(session, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def test_a_full_disk_ends_the_run(tmp_path, work):
