@@ -20,6 +20,7 @@ COMMANDS = {
     "table": Command("benchmarks.table", "write the tables of all records"),
     "gallery": Command("benchmarks.gallery", "side-by-side clips of several checkpoints"),
     "speed": Command("benchmarks.speed", "time a checkpoint against the naive loop"),
+    "loader": Command("benchmarks.loader", "time training pairs from every form of a clip"),
     "curves": Command("benchmarks.curves", "draw the L1 and LPIPS curves of runs"),
 }
 

@@ -13,7 +13,13 @@ Fit = Literal["square", "stretch"]
 
 
 class Clips(Protocol):
-    """Clips of one split, all read as square frames of one size."""
+    """Clips of one split, all read as square frames of one size.
+
+    Attributes:
+        decoded: frames decoded by `read` so far, those passed over on the way included.
+    """
+
+    decoded: int
 
     def __len__(self) -> int: ...
 
@@ -125,6 +131,11 @@ class VideoFolder:
 
     def fetch(self, numbers: Sequence[int]) -> None:
         """Do nothing: files are near."""
+
+    def forget(self) -> None:
+        """Forget what was learnt of the files, and the frames that were kept."""
+        self._facts.clear()
+        self._frames.clear()
 
     def preload(self) -> None:
         """Read every clip, if they are to be kept at all."""

@@ -1,12 +1,13 @@
 """What a loader fetches: pairs to train on, clips to score, pictures with a clip to follow."""
 
+import gc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from animators.nn.draws import generator, uniform
 from datamodules.clips import Clips
@@ -18,9 +19,18 @@ def collate(items: Sequence[Mapping[str, Any]]) -> Item:
     """Stack tensors and list everything else, key by key."""
     columns = {key: [item[key] for item in items] for key in items[0]}
     return {
-        key: torch.stack(column) if isinstance(column[0], Tensor) else column
+        # in a worker, torch's own stacks right into the memory that the main process will see
+        key: default_collate(column) if isinstance(column[0], Tensor) else column
         for key, column in columns.items()
     }
+
+
+def start_worker(number: int) -> None:
+    """Leave what the main process made out of garbage collection, which writes to all it visits.
+
+    Otherwise a worker would come to hold its own copy of pages that it shares.
+    """
+    gc.freeze()
 
 
 class PairDataset(Dataset[Item]):

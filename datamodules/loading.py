@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from datamodules.augment import Augmentation, prepare
-from datamodules.items import Item, collate
+from datamodules.items import Item, collate, start_worker
 from datamodules.samplers import ShareSampler
 
 
@@ -34,6 +34,7 @@ class Loading(pl.LightningDataModule):
             sampler=sampler,
             num_workers=workers,
             collate_fn=collate,
+            worker_init_fn=start_worker,
             pin_memory=self._on_gpu,
             persistent_workers=workers > 0,
         )

@@ -73,6 +73,7 @@ class ToyClips:
     def __init__(
         self, settings: ToySettings, split: Literal["train", "test"], image_size: int
     ) -> None:
+        self.decoded = 0  # nothing is: frames are drawn
         self.settings = settings
         self.split = split
         self.image_size = image_size

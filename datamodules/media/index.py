@@ -2,15 +2,28 @@
 
 from array import array
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from operator import eq
 from pathlib import Path
 
-from datamodules.media.stream import VideoFile, decode, open_video, packets_of, to_rgb, video_stream
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+
+from datamodules.media.stream import (
+    VideoFile,
+    decode,
+    decode_packet,
+    open_video,
+    packets_of,
+    shown_size,
+    video_stream,
+)
 
 INDEXES_KEPT = 4096
-"""Files whose index is remembered: about 3 kB for 300 frames, so memory stays bounded."""
+"""Files whose index is remembered: some hundred bytes each, 8 a frame at unequal times."""
 
 _HIDING = frozenset({"vp8"})
 """Codecs whose packets may hold frames that are never shown."""
@@ -33,8 +46,8 @@ class VideoIndex:
         size: (height, width) after turning.
     """
 
-    times: "array[int]"
-    keys: "array[int]"
+    times: Sequence[int]
+    keys: Sequence[int]
     count: int
     fps: Fraction
     size: tuple[int, int]
@@ -43,50 +56,68 @@ class VideoIndex:
 _indexes: "OrderedDict[tuple[Path, int, int], VideoIndex]" = OrderedDict()
 
 
-def index_of(file: VideoFile) -> VideoIndex:
-    """Index a file, or remember its index; a file that changed is indexed anew."""
-    key = (file.path, file.size, file.changed)
-    if key not in _indexes:
-        _indexes[key] = _survey(file)
-        if len(_indexes) > INDEXES_KEPT:
-            _indexes.popitem(last=False)
-    _indexes.move_to_end(key)
-    return _indexes[key]
+def forget() -> None:
+    """Forget every index."""
+    _indexes.clear()
 
 
-def _survey(file: VideoFile) -> VideoIndex:
-    """Index a file.
+def index_of(file: VideoFile) -> tuple[VideoIndex, InputContainer | None]:
+    """Index a file, or remember its index; a file that changed is indexed anew.
 
-    Packets are read without decoding where that is enough. Where anything is odd (times
-    missing or double, fewer packets than promised, codecs with hidden frames), every frame
-    is decoded once and only those that come out count.
+    Returns:
+        The index, and the opened file where it had to be opened for that.
+
+    Raises:
+        ValueError: it holds no frame that can be decoded, or gives no rate.
     """
-    with open_video(file) as container:
-        stream = video_stream(container)
-        times, keys = [], []
-        packets, plain = 0, stream.codec_context.name not in _HIDING
-        for packet in packets_of(container):
-            if packet.size:
-                packets += 1
-                plain &= packet.pts is not None and not packet.is_corrupt
-                if packet.pts is not None and not packet.is_discard:
-                    times.append(packet.pts)
-                if packet.pts is not None and packet.is_keyframe:
-                    keys.append(packet.pts)
-        times.sort()
-        keys.sort()
-        rising = len(set(times)) == len(times) > 0
-        plain &= rising and stream.frames in (0, packets) and keys[:1] <= times[:1]
-        fps = stream.average_rate or stream.guessed_rate
-        reordered = container.format.name in _TIMELESS and stream.codec_context.has_b_frames
+    key = (file.path, file.size, file.changed)
+    if key in _indexes:
+        _indexes.move_to_end(key)
+        return _indexes[key], None
+    container = open_video(file)
+    try:
+        _indexes[key] = _survey(file, container)
+    except BaseException:
+        container.close()
+        raise
+    if len(_indexes) > INDEXES_KEPT:
+        _indexes.popitem(last=False)
+    return _indexes[key], container
+
+
+def _survey(file: VideoFile, container: InputContainer) -> VideoIndex:
+    """Index an opened file.
+
+    Packets are read without decoding, but for the first frame, where that is enough. Where
+    anything is odd (times missing or double, fewer packets than promised, codecs with hidden
+    frames), every frame is decoded once and only those that come out count.
+    """
+    stream = video_stream(container)
+    times, keys = [], []
+    packets, plain = 0, stream.codec_context.name not in _HIDING
+    first: VideoFrame | None = None
+    for packet in packets_of(container):
+        if first is None:
+            first = next(decode_packet(stream, packet), None)
+        if packet.size:
+            packets += 1
+            plain &= packet.pts is not None and not packet.is_corrupt
+            if packet.pts is not None and not packet.is_discard:
+                times.append(packet.pts)
+            if packet.pts is not None and packet.is_keyframe:
+                keys.append(packet.pts)
+    times.sort()
+    keys.sort()
+    rising = len(set(times)) == len(times) > 0
+    plain &= rising and stream.frames in (0, packets) and keys[:1] <= times[:1]
+    fps = stream.average_rate or stream.guessed_rate
+    reordered = container.format.name in _TIMELESS and stream.codec_context.has_b_frames
     count = len(times)
     if not plain or not keys or reordered:
         times, keys, count = _decoded_times(file)
     if reordered:
         times, keys = [], []
-    with open_video(file) as container:
-        first = next(decode(container), None)
-        size = to_rgb(first).shape[:2] if first is not None else (0, 0)
+    first = first or next(decode_packet(stream, None), None)
     if count == 0 or first is None:
         raise ValueError(
             f"{file.path} holds no frame that can be decoded: it is truncated or damaged; "
@@ -94,8 +125,16 @@ def _survey(file: VideoFile) -> VideoIndex:
         )
     if not fps:
         raise ValueError(f"{file.path} does not say its frame rate: encode it again, as mp4")
-    size = (size[0], size[1])
-    return VideoIndex(array("q", times), array("q", keys), count, Fraction(fps), size)
+    return VideoIndex(_compact(times), _compact(keys), count, Fraction(fps), shown_size(first))
+
+
+def _compact(numbers: list[int]) -> Sequence[int]:
+    """Keep numbers in little room: those at equal steps, as of most files, in next to none."""
+    if len(numbers) > 1 and numbers[1] > numbers[0]:
+        steps = range(numbers[0], numbers[-1] + 1, numbers[1] - numbers[0])
+        if len(steps) == len(numbers) and all(map(eq, steps, numbers)):
+            return steps
+    return array("q", numbers)
 
 
 def _decoded_times(file: VideoFile) -> tuple[list[int], list[int], int]:

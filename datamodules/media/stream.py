@@ -137,6 +137,12 @@ def decode_packet(
         return
 
 
+def shown_size(frame: VideoFrame) -> tuple[int, int]:
+    """Give (height, width) of a decoded frame once it is turned."""
+    turned = round(frame.rotation / 90) % 2 == 1
+    return (frame.width, frame.height) if turned else (frame.height, frame.width)
+
+
 def to_rgb(frame: VideoFrame) -> Frames:
     """Convert a decoded frame to (H, W, 3) uint8 RGB, turned as its display matrix says."""
     rgb = cast(Frames, frame.to_ndarray(format="rgb24"))

@@ -25,9 +25,9 @@ class VideoClip(Clip):
             data: the file's content.
         """
         self._file = VideoFile.at(path) if data is None else VideoFile.of(path, data)
-        self.index = index_of(self._file)
+        self._container: InputContainer | None
+        self.index, self._container = index_of(self._file)
         super().__init__(path, self.index.count, self.index.fps, self.index.size)
-        self._container: InputContainer | None = None
         self._seeks = bool(self.index.times)
 
     def _pick(self, wanted: Sequence[int]) -> Iterator[Frames]:
