@@ -138,7 +138,7 @@ def choose_box(
     if settings.crop == "head":
         from datamodules.prepare.head import detector, find_head
 
-        head = find_head(clip.stream(wanted), detector())
+        head = find_head(clip.stream(wanted), detector(), face_index=settings.face_index)
         return (head.left, head.top, head.left + head.side, head.top + head.side), head.without_head
     return (0, 0, width, height), 0
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -80,8 +81,9 @@ class HeadCrop:
     without_head: int
 
 
+@cache
 def detector() -> Detector:
-    """Open the face detector.
+    """Open the face detector, once in each process.
 
     Raises:
         WeightsNotFound: its file is nowhere; `make weights` gets it.

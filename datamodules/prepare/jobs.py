@@ -76,6 +76,7 @@ class Settings:
         size: side of the square frames in pixels; with `crop` none, the shorter side.
         crop: "none" keeps the whole picture and its aspect; "square" cuts out the largest
             centred square; "head" a square around the head, fixed over the clip.
+        face_index: with `crop` head and several faces, which one: 0 is the largest.
         fps: frames per second to come down to; None keeps the source's. A source that is
             slower keeps its own rate, since repeated frames teach no motion.
         min_frames: clips of fewer frames are skipped.
@@ -88,6 +89,7 @@ class Settings:
 
     size: int = 256
     crop: Crop = "square"
+    face_index: int = 0
     fps: float | None = None
     min_frames: int = 2
     max_frames: int | None = None
@@ -106,6 +108,8 @@ class Settings:
             raise ValueError(f"--size {self.size}: give an even number of pixels from 16 on")
         if self.fps is not None and not self.fps >= 0.01:
             raise ValueError(f"--fps {self.fps}: give a rate from 0.01 on")
+        if self.face_index < 0:
+            raise ValueError(f"--face-index {self.face_index}: give a number from 0 on")
         if self.min_frames < 1:
             raise ValueError(f"--min-frames {self.min_frames}: give a number from 1 on")
         if self.max_frames is not None and self.max_frames < self.min_frames:

@@ -69,6 +69,13 @@ def _add_cut(options: argparse.ArgumentParser) -> None:
         help="none: the whole picture, its shorter side resized; square: the middle (default); "
         "head: around the head, one square for the whole clip",
     )
+    options.add_argument(
+        "--face-index",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with --crop head: follow the N-th largest face, from 0 (default: the largest)",
+    )
     options.add_argument("--fps", type=float, metavar="F", help="come down to this rate")
     options.add_argument(
         "--min-frames", type=int, default=2, metavar="N", help="skip shorter clips (default: 2)"
@@ -142,7 +149,17 @@ def settings_of(arguments: argparse.Namespace, **more: Any) -> "Settings":
     """Turn options into settings; ValueError names one out of its range."""
     from datamodules.prepare.jobs import Settings
 
-    names = ("size", "crop", "fps", "min_frames", "max_frames", "form", "key_interval", "crf")
+    names = (
+        "size",
+        "crop",
+        "face_index",
+        "fps",
+        "min_frames",
+        "max_frames",
+        "form",
+        "key_interval",
+        "crf",
+    )
     given = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
     for name in ("workers", "limit", "shard_size"):
         if not getattr(arguments, name) > 0:
