@@ -142,9 +142,9 @@ class Maker:
     # Files that name other files.
 
     def playlist(self, n: int) -> Path:
-        good = self.put(".named.mkv", self.bases[".mkv"])
+        good = self.put("named.dat", self.bases[".mkv"])  # by itself no clip for prepare
         texts = [
-            f"ffconcat version 1.0\nfile '{good}'\n",
+            "ffconcat version 1.0\nfile named.dat\n",
             f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{good.as_uri()}\n#EXT-X-ENDLIST\n",
             f'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
             f'mediaPresentationDuration="PT1S"><Period><AdaptationSet mimeType="video/mp4">'
@@ -344,10 +344,9 @@ def make_bases(folder: Path) -> dict[str, bytes]:
 
 
 def make_all(folder: Path, bases: dict[str, bytes], *, seed: int = 0) -> list[Path]:
-    """Make all 200; what they were made of is removed, except what lists name."""
+    """Make all 200; what they were made of is removed, except `named.dat`, which lists name."""
     maker = Maker(folder, bases, seed)
     made = [getattr(maker, family)(n) for family, count in FAMILIES.items() for n in range(count)]
     for path in folder.glob(".*"):
-        if path.name != ".named.mkv":
-            path.unlink()
+        path.unlink()
     return made
