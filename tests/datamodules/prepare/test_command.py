@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from datamodules import media
-from datamodules.prepare import head
+from datamodules.prepare import engine, head
 from datamodules.prepare.command import main
 
 
@@ -329,6 +329,19 @@ def goes_on(work, root):
     assert not list(root.rglob("*.part"))
 
 
+def test_an_interruption_has_its_status(tmp_path, monkeypatch):
+    film(tmp_path / "src/a.mp4", 1, 2, 16)
+
+    def interrupted(*given, **more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "carry_out", interrupted)
+    said = call("folder", tmp_path / "src", tmp_path / "root")
+    assert (said.status, said.out) == (130, [])
+    assert said.err == ["interrupted: the same command goes on where it stopped"]
+
+
+@pytest.mark.slow
 def test_after_ctrl_c_nothing_runs_and_the_rest_can_be_made(work, tmp_path):
     root = tmp_path / "root"
     process = start(work, root)

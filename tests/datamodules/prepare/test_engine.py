@@ -65,9 +65,8 @@ def work(job, settings, root):
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         time.sleep(1000)
     if name == "memory":
-        held = []
-        while True:
-            held.append(np.empty(256 << 20, np.uint8))
+        held = [np.empty(1 << 30, np.uint8) for _ in range(8)]
+        raise RuntimeError(f"it got {len(held)} GiB")
     if name == "strange":
         raise Strange("this", "that")
     if name == "lines":
