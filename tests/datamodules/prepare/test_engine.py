@@ -221,23 +221,29 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no sessions to end")
-@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
-def test_a_process_in_the_middle_of_a_clip_ends_with_the_run(tmp_path, work, kind):
-    (tmp_path / "modules/run.py").write_text(RUN)
-    root = tmp_path / "root"
-    with subprocess.Popen(
-        [sys.executable, tmp_path / "modules/run.py", root],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    ) as process:
-        wait_for(lambda: list(root.glob("train/.*.part")))
-        os.killpg(process.pid, kind) if kind == signal.SIGINT else process.kill()
+def test_a_process_in_the_middle_of_a_clip_ends_with_the_run(tmp_path, work):
+    script = tmp_path / "modules/run.py"
+    script.write_text(RUN)
+    paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    how = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    kinds = (signal.SIGKILL, signal.SIGINT)
+    runs = {
+        kind: subprocess.Popen(
+            [sys.executable, script, tmp_path / kind.name], env=os.environ | paths, **how
+        )
+        for kind in kinds
+    }
+    for kind, process in runs.items():
+        root = tmp_path / kind.name
+        wait_for(lambda root=root: list(root.glob("train/.*.part")))
+        if kind == signal.SIGKILL:
+            process.kill()
+        else:
+            os.killpg(process.pid, kind)  # as the terminal does
         process.wait(20)
-        wait_for(lambda: is_gone(process.pid), 10)
-    # what was begun is swept away by the run itself, or by the next
-    assert bool(list(root.glob("train/.*.part"))) == (kind == signal.SIGKILL)
+        wait_for(lambda process=process: is_gone(process.pid), 10)
+        # what was begun is swept away by the run itself, or by the next
+        assert bool(list(root.glob("train/.*.part"))) == (kind == signal.SIGKILL)
 
 
 def wait_for(condition, seconds=60.0):

@@ -171,6 +171,7 @@ def test_names_that_are_no_utf8_can_be_written_down(tmp_path):
         ["a b.mp4", "a_b.mp4", "a.b.mp4"],
         ["x/y.mp4", "x#y.mp4", "x#y.mov", "x#y-mp4.avi"],
         ["é.mp4", "e\u0301.mp4", "É.mp4"],
+        ["\u00e9.mp4", "e\u0301.mp4"],
         ["straße.mp4", "STRASSE.mp4"],
         [f"{'n' * 240}{i}.mp4" for i in range(5)],
         [f"{'ü' * 120}{i}.mp4" for i in range(5)],
