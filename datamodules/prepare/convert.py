@@ -139,6 +139,12 @@ def choose_box(
         from datamodules.prepare.head import detector, find_head
 
         head = find_head(clip.stream(wanted), detector(), face_index=settings.face_index)
+        seen = head.frames - head.without_head
+        if seen < settings.min_head * head.frames:
+            raise ValueError(
+                f"the head shows in only {seen} of {head.frames} frames: lower --min-head, take "
+                "--crop square, or leave the clip out"
+            )
         return (head.left, head.top, head.left + head.side, head.top + head.side), head.without_head
     return (0, 0, width, height), 0
 

@@ -77,6 +77,8 @@ class Settings:
         crop: "none" keeps the whole picture and its aspect; "square" cuts out the largest
             centred square; "head" a square around the head, fixed over the clip.
         face_index: with `crop` head and several faces, which one: 0 is the largest.
+        min_head: with `crop` head, clips that show the head in a smaller share of their frames
+            are skipped: kept boxes alone are no crop.
         fps: frames per second to come down to; None keeps the source's. A source that is
             slower keeps its own rate, since repeated frames teach no motion.
         min_frames: clips of fewer frames are skipped.
@@ -90,6 +92,7 @@ class Settings:
     size: int = 256
     crop: Crop = "square"
     face_index: int = 0
+    min_head: float = 0.5
     fps: float | None = None
     min_frames: int = 2
     max_frames: int | None = None
@@ -110,6 +113,8 @@ class Settings:
             raise ValueError(f"--fps {self.fps}: give a rate from 0.01 on")
         if self.face_index < 0:
             raise ValueError(f"--face-index {self.face_index}: give a number from 0 on")
+        if not 0 <= self.min_head <= 1:
+            raise ValueError(f"--min-head {self.min_head}: give a share from 0 to 1")
         if self.min_frames < 1:
             raise ValueError(f"--min-frames {self.min_frames}: give a number from 1 on")
         if self.max_frames is not None and self.max_frames < self.min_frames:

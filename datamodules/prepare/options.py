@@ -76,6 +76,13 @@ def _add_cut(options: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with --crop head: follow the N-th largest face, from 0 (default: the largest)",
     )
+    options.add_argument(
+        "--min-head",
+        type=float,
+        default=0.5,
+        metavar="SHARE",
+        help="with --crop head: skip clips that show the head in fewer frames (default: 0.5)",
+    )
     options.add_argument("--fps", type=float, metavar="F", help="come down to this rate")
     options.add_argument(
         "--min-frames", type=int, default=2, metavar="N", help="skip shorter clips (default: 2)"
@@ -153,6 +160,7 @@ def settings_of(arguments: argparse.Namespace, **more: Any) -> "Settings":
         "size",
         "crop",
         "face_index",
+        "min_head",
         "fps",
         "min_frames",
         "max_frames",

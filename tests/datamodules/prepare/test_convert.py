@@ -183,6 +183,16 @@ def test_no_head_is_no_clip(go, source, monkeypatch, tmp_path):
     assert not list(tmp_path.glob("root/**/*.mp4"))
 
 
+def test_a_head_that_seldom_shows_is_no_crop(go, source, monkeypatch, tmp_path):
+    face = {"left": 60, "right": 70, "top": 40, "bottom": 50}
+    monkeypatch.setattr(head, "detector", lambda: Faces([face, None, None, face] * 6))
+    with pytest.raises(ValueError, match="in only 12 of 24 frames"):
+        go(source, crop="head", min_head=0.6)
+    assert not list(tmp_path.glob("root/**/*.mp4"))
+    monkeypatch.setattr(head, "detector", lambda: Faces([face, None, None, face] * 6))
+    assert go(source, crop="head", min_head=0.5)[0].without_head == 12
+
+
 # What is written.
 
 
