@@ -3,6 +3,7 @@ import itertools
 import pytest
 import torch
 
+from animators.nn.draws import generator
 from datamodules.clips import VideoFolder
 from datamodules.items import (
     ClipDataset,
@@ -83,6 +84,49 @@ def test_identity_sampling_passes_over_identities(clips):
         assert int(item["identity"]) == index % 2
         names[index % 2].add(item["name"])
     assert names == {0: {"a#1", "a#2"}, 1: {"b#1"}}
+
+
+def test_a_batch_is_fetched_at_once(clips, monkeypatch):
+    """Its clips are asked for together, then read; the items are those fetched one by one."""
+    events = []
+    real = clips.read
+    monkeypatch.setattr(clips, "fetch", lambda numbers: events.append(list(numbers)))
+    monkeypatch.setattr(clips, "read", lambda i, n: (events.append(i), real(i, n))[1])
+    dataset = PairDataset(clips, 0, references=2, repeats=4, identity_sampling=True)
+    keys = [(1, 6), (0, 1), (0, 0), (2, 3)]
+    batch = dataset.__getitems__(keys)
+    assert events[0] == events[1:]
+    assert len(events) == 5
+    for item, key in zip(batch, keys, strict=True):
+        for name, value in dataset[key].items():
+            same = (
+                torch.equal(value, item[name]) if hasattr(value, "shape") else value == item[name]
+            )
+            assert same, name
+
+
+def test_items_are_identities_in_order_and_clips_of_each_in_order(clips, monkeypatch):
+    """However labels lie: drawn from the lists that a plain reader would make."""
+    labels = [7, 0, 7, 3, 0, 7, 9, 3]
+    monkeypatch.setattr(type(clips), "__len__", lambda self: len(labels))
+    monkeypatch.setattr(clips, "identity", lambda i: labels[i])
+    monkeypatch.setattr(clips, "num_frames", lambda i: 8)
+    monkeypatch.setattr(clips, "name", str)
+    dataset = PairDataset(clips, 0, identity_sampling=True, repeats=50)
+    lists = {
+        label: [i for i, x in enumerate(labels) if x == label] for label in sorted(set(labels))
+    }
+    assert len(dataset) == 50 * len(lists)
+    for place, (label, members) in enumerate(lists.items()):
+        drawn = []
+        for turn in range(50):
+            key = (0, place + turn * len(lists))
+            i, item = dataset._draw(key)
+            draw = generator(0, *key, "pair")
+            assert i == members[int(torch.randint(len(members), (), generator=draw))]
+            assert int(item["identity"]) == label
+            drawn.append(i)
+        assert set(drawn) == set(members)
 
 
 def test_a_clip_too_short_is_named(clips):

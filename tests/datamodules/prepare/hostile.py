@@ -203,7 +203,7 @@ class Maker:
     def atom(self, n: int) -> Path:
         ending = (".mp4", ".mov", ".m4v")[n % 3]
         data = bytearray(self.bases[ending])
-        names = b"moov mdat stsz stco stts stsc ctts tkhd mdhd hdlr stsd avcC mvhd stss trun tfhd "
+        names = b"moov mdat stsz stco stts stsc ctts tkhd mdhd hdlr stsd avcC mvhd stss traf mfhd "
         place = -1
         while place < 0:
             place = data.find(names.split()[self.below(16)])
