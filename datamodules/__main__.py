@@ -2,30 +2,15 @@
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from typing import NamedTuple
+
+from datamodules.options import Command, enter
 
 __all__ = ["COMMANDS", "main"]
-
-
-class Command(NamedTuple):
-    """Where a command's `main(argv) -> int` lives and what it does, in one line."""
-
-    module: str
-    summary: str
-
 
 COMMANDS = {
     "prepare": Command("datamodules.prepare.command", "make a training root from any videos"),
     "check": Command("datamodules.check.command", "look for broken clips and leaks in a root"),
 }
-
-
-def usage() -> str:
-    """Describe every command, one line each."""
-    width = max(map(len, COMMANDS))
-    rows = "\n".join(f"  {name:<{width}}  {item.summary}" for name, item in COMMANDS.items())
-    return f"usage: python -m datamodules COMMAND [options]\n\n{rows}\n\nCOMMAND --help says more."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,15 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 on success, 1 when `check` found something, 2 when the user has to change something
         (one line on stderr says what).
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(usage(), file=sys.stdout if arguments else sys.stderr)
-        return 0 if arguments else 2
-    name, *rest = arguments
-    if name not in COMMANDS:
-        print(f"error: no command {name!r}; there are: {', '.join(COMMANDS)}", file=sys.stderr)
-        return 2
-    return int(import_module(COMMANDS[name].module).main(rest))
+    return enter("datamodules", COMMANDS, argv)
 
 
 if __name__ == "__main__":

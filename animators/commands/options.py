@@ -1,22 +1,15 @@
 """What the commands' options share; imports nothing heavy, so that `--help` answers at once."""
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
-from typing import Literal, NoReturn
+from typing import Literal
+
+from datamodules.options import Parser
+from datamodules.options import run as attempt
+
+__all__ = ["Crop", "Parser", "crop_option", "run"]
 
 Crop = Literal["none", "square", "stretch"] | tuple[int, int, int]
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Leave with status 2 after one line on stderr."""
-        self.exit(2, f"error: {' '.join(message.split())}; --help shows the options\n")
 
 
 def run(
@@ -29,28 +22,19 @@ def run(
     Returns:
         0, 2 when the user has to change something, 130 after an interruption.
     """
-    try:
-        arguments = options.parse_args(argv)
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    try:
-        work(arguments)
-    except (ValueError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: nothing was written", file=sys.stderr)
-        return INTERRUPTED
-    except RuntimeError as error:
-        # torch is not imported here: --help should not wait for it
-        if type(error).__name__ != "OutOfMemoryError":
-            raise
-        print(
-            "error: the device's memory is full: take a smaller --chunk, or --device cpu",
-            file=sys.stderr,
-        )
-        return 2
-    return 0
+
+    def guarded(arguments: argparse.Namespace) -> None:
+        try:
+            work(arguments)
+        except RuntimeError as error:
+            # torch is not imported here: --help should not wait for it
+            if type(error).__name__ != "OutOfMemoryError":
+                raise
+            raise ValueError(
+                "the device's memory is full: take a smaller --chunk, or --device cpu"
+            ) from error
+
+    return attempt(options, guarded, argv, "interrupted: nothing was written")
 
 
 def crop_option(text: str) -> Crop:
