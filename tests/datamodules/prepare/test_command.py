@@ -264,7 +264,7 @@ def test_names_that_are_no_utf8_go_all_the_way(tmp_path):
     (tmp_path / "src" / os.fsdecode(b"\xff.mp4")).touch()
     for made in ("made now: 2", "made now: 0, there before: 2"):
         said = call("folder", tmp_path / "src", tmp_path / "root", "--size", 16)
-        assert (said.status, said.err) == (0, [])
+        assert (said.err, said.status) == ([], 0)
         assert made in said.out
     (row,) = table(tmp_path / "root/skipped.csv")
     assert row["source"] == "\\xff.mp4"
@@ -321,7 +321,7 @@ def goes_on(work, root):
         paths = [root / line.split('"path": "')[1].split('"')[0] for line in lines]
         kept = {path: path.stat().st_mtime_ns for path in paths}
     said = call(*work.options[:2], root, *work.options[3:])
-    assert (said.status, said.err) == (0, [])
+    assert (said.err, said.status) == ([], 0)
     there = f", there before: {len(kept)}" if kept else ""
     assert f"made now: {24 - len(kept)}{there}" in said.out
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
