@@ -10,7 +10,7 @@ from animators.__main__ import COMMANDS, main
 
 def test_the_front_door_is_light():
     code = (
-        "import sys, animators, animators.__main__ as door; door.main(["--help"]); "
+        "import sys, animators, animators.__main__ as door; door.main(['--help']); "
         "assert not {'torch', 'lightning', 'numpy'} & set(sys.modules), 'something heavy'"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
