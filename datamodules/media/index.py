@@ -22,7 +22,7 @@ from datamodules.media.stream import (
     video_stream,
 )
 
-INDEXES_KEPT = 4096
+INDEXES_KEPT = 1 << 15
 """Files whose index is remembered: some hundred bytes each, 8 a frame at unequal times."""
 
 _HIDING = frozenset({"vp8"})

@@ -1,7 +1,9 @@
 """Videos as clips: frames by number, exactly, and streaming."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import av
@@ -11,7 +13,18 @@ from av.video.frame import VideoFrame
 from datamodules.media.base import Clip
 from datamodules.media.convert import Frames
 from datamodules.media.index import index_of
-from datamodules.media.stream import VideoFile, decode, open_video, to_rgb, video_stream
+from datamodules.media.stream import (
+    VideoFile,
+    decode,
+    decode_packet,
+    open_video,
+    packets_of,
+    to_rgb,
+    video_stream,
+)
+
+PROGRESSIVE = 1
+"""FFmpeg's number for pictures that are whole, not two fields."""
 
 
 class VideoClip(Clip):
@@ -52,18 +65,21 @@ class VideoClip(Clip):
         """Yield the wanted frames by seeking, up to the first that does not come out."""
         if self._container is None:
             self._container = open_video(self._file)
-        frames: Iterator[VideoFrame] = iter(())
-        here = -1  # number of the key frame whose run of frames `frames` gives
-        for number in wanted:
-            time = self.index.times[number]
-            key = bisect_right(self.index.keys, time) - 1
-            if key != here:  # what lies between two wanted frames of one run is decoded on
-                frames = self._counted(_from_key(self._container, self.index.keys[key]))
-                here = key
-            found = next((f for f in frames if f.pts is not None and f.pts >= time), None)
-            if found is None or found.pts != time:
+        times = [self.index.times[number] for number in wanted]
+        for key, run in groupby(times, lambda time: bisect_right(self.index.keys, time) - 1):
+            expected = deque(run)
+            for frame in self._counted(
+                frames_from(self._container, self.index.keys[key], expected)
+            ):
+                if frame.pts is None or frame.pts < expected[0]:
+                    continue
+                if frame.pts != expected.popleft():
+                    return
+                yield frame
+                if not expected:
+                    break
+            if expected:
                 return
-            yield found
 
     def _pick_by_count(self, wanted: Sequence[int]) -> Iterator[VideoFrame]:
         """Yield the wanted frames by decoding from the start: slow, and always exact."""
@@ -93,10 +109,38 @@ class VideoClip(Clip):
             self._container = None
 
 
-def _from_key(container: InputContainer, key: int) -> Iterator[VideoFrame]:
-    """Yield frames from the key frame shown at `key` on; none where the file cannot seek."""
+def frames_from(
+    container: InputContainer, key: int, wanted: Collection[int]
+) -> Iterator[VideoFrame]:
+    """Yield frames from the key frame shown at `key` on; none where the file cannot seek.
+
+    Of h264, frames that neither are wanted nor serve others are not decoded, and those behind
+    the last wanted one not even read: half of the work or less.
+
+    Args:
+        container: a video that is open.
+        key: time of the key frame, in the stream's time base.
+        wanted: times of the frames that must come out.
+    """
+    stream = video_stream(container)
     try:
-        container.seek(key, stream=video_stream(container), backward=True, any_frame=False)
+        container.seek(key, stream=stream, backward=True, any_frame=False)
     except av.FFmpegError:
-        return iter(())
-    return decode(container)
+        return
+    decoder = stream.codec_context
+    # fields would want their other half, other codecs tell less reliably what serves others
+    if decoder.name != "h264" or decoder.field_order != PROGRESSIVE:
+        yield from decode(container)
+        return
+    left = set(wanted)
+    try:
+        for packet in packets_of(container):
+            decoder.skip_frame = "DEFAULT" if packet.pts in left else "NONREF"
+            left.discard(packet.pts)
+            yield from decode_packet(stream, packet)
+            if not left:
+                break
+        decoder.skip_frame = "DEFAULT"
+        yield from decode_packet(stream, None)
+    finally:
+        decoder.skip_frame = "DEFAULT"

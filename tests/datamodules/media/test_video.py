@@ -95,6 +95,38 @@ def test_a_video_in_memory_gives_what_the_file_gives(tmp_path, name):
             assert np.array_equal(mine, theirs)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bframes=8:b-pyramid=normal:ref=6:keyint=30",
+        "bframes=3:b-pyramid=none:weightb=1:keyint=12",
+        "bframes=3:direct=temporal:keyint=60",
+        "bframes=16:b-adapt=0:keyint=40",
+        "bframes=3:slices=3:keyint=15",
+        "bframes=3:tff=1:keyint=12",
+        "bframes=0:keyint=20",
+    ],
+)
+def test_what_is_left_out_changes_no_pixel(tmp_path, text):
+    """A frame that serves no other is not decoded on the way; every kind of reference is."""
+    path = write(tmp_path / "a.mp4", **x264(text))
+    with media.open_clip(path) as clip:
+        whole = list(clip)
+        for i in range(0, 60, 7):
+            for j in (i, 59 - i, (i + 3) % 60):
+                found = clip.read([i, j])
+                assert np.array_equal(found[0], whole[i])
+                assert np.array_equal(found[1], whole[j])
+
+
+def test_frames_that_serve_no_other_are_not_decoded(tmp_path):
+    path = write(tmp_path / "a.mp4", **x264("bframes=3:b-adapt=0:b-pyramid=none:keyint=60"))
+    with media.open_clip(path) as clip:
+        clip.read([57])
+        # the key frame, a predicted frame for every four, and the wanted one
+        assert clip.decoded <= 1 + 60 // 4 + 1
+
+
 def test_frames_before_time_zero_are_not_shown(tmp_path):
     """A cut made without encoding again: players hide what comes before, and so do we."""
     path = write(tmp_path / "cut.mp4", times=[40 * i - 200 for i in range(60)])
