@@ -45,8 +45,15 @@ def prepare_folder(arguments: argparse.Namespace) -> None:
     if found.others:
         counts = ", ".join(f"{ending} {n}" for ending, n in sorted(found.others.items()))
         print(f"passed over, being no clips: {counts}")
+    films = sum((arguments.source / clip).is_dir() for clip in found.clips)
+    if films:
+        print(
+            f"folders whose pictures were taken for the frames of one clip: {films} "
+            "(--pictures stills takes each picture for itself)"
+        )
     _make(arguments, settings, options, plan)
-    print(f"train on it: make train DATA=folder DATA_ROOT={arguments.root}")
+    size = "" if settings.size == 256 else f" ARGS=--data.init_args.image_size={settings.size}"
+    print(f"train on it: make train DATA=folder DATA_ROOT={arguments.root}{size}")
 
 
 def _apart(source: Path, root: Path) -> None:

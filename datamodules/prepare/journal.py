@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from datamodules.prepare.jobs import Job, Made
+from datamodules.prepare.jobs import Job, Made, Settings
 
 HIDDEN = ".prepare"
 """Folder in the root for what only `prepare` reads."""
@@ -59,7 +59,9 @@ class Journal:
             raise ValueError(f"{self.root} is a file: give a folder, new or empty")
         begun = self.folder / "options.json"
         if begun.is_file():
-            before = json.loads(begun.read_text(encoding="utf-8"))
+            # an option that did not exist when the root was begun had its default
+            before = {**Settings().as_dict(), **json.loads(begun.read_text(encoding="utf-8"))}
+            options = {**Settings().as_dict(), **options}
             other = sorted(k for k in {*before, *options} if before.get(k) != options.get(k))
             if other:
                 said = "; ".join(f"{k}: {before.get(k)}, now {options.get(k)}" for k in other)

@@ -121,7 +121,9 @@ def test_the_sheet_shows_something_in_every_place(prepared):
 def test_the_summary_counts(prepared):
     lines = prepared.said.out
     assert lines[0] == "passed over, being no clips: .txt 1"
-    for split, line in zip(("train", "test"), lines[1:3], strict=True):
+    films = "folders whose pictures were taken for the frames of one clip: 1 "
+    assert lines[1] == films + "(--pictures stills takes each picture for itself)"
+    for split, line in zip(("train", "test"), lines[2:4], strict=True):
         rows = [row for row in prepared.rows if row["split"] == split]
         frames = sum(int(row["frames"]) for row in rows)
         people = len({row["identity"] for row in rows})
@@ -130,7 +132,8 @@ def test_the_summary_counts(prepared):
     assert "made now: 7" in lines
     assert f"skipped: 2, listed in {prepared.root}/skipped.csv" in lines
     assert "  1 x 1 frames, at least 2 are wanted" in lines
-    assert lines[-1] == f"train on it: make train DATA=folder DATA_ROOT={prepared.root}"
+    size = "ARGS=--data.init_args.image_size=32"
+    assert lines[-1] == f"train on it: make train DATA=folder DATA_ROOT={prepared.root} {size}"
 
 
 def test_again_nothing_is_made_and_another_setting_is_refused(prepared, sources):

@@ -46,6 +46,12 @@ def test_what_is_noted_is_done_in_the_next_run(root):
         journal.done(job(label="b.mp4"), "k")
 
 
+def test_an_option_that_came_later_had_its_default(root):
+    assert Journal(root, {**OPTIONS, "crf": 18, "min_head": 0.5}).made
+    with pytest.raises(ValueError, match=r"other options \(crf: 18, now 20\)"):
+        Journal(root, {**OPTIONS, "crf": 20})
+
+
 @pytest.mark.parametrize("loss", ["gone", "empty"])
 def test_a_clip_without_its_file_is_not_done(root, loss):
     (root / "train/a.mp4").unlink()
