@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from datamodules.prepare.jobs import Job, Made
-from datamodules.prepare.published_plan import Plan
-from datamodules.prepare.published_sets import Published
-from datamodules.prepare.published_split import without_ending
+from datamodules.prepare.published.plan import Plan
+from datamodules.prepare.published.sets import Published
+from datamodules.prepare.published.split import without_ending
 
 _HEAD = 10  # how many of a list are printed
 _SHORT = Fraction(19, 20)  # of a row's frames, below which a clip counts as cut short

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from datamodules.prepare.jobs import Settings
-from datamodules.prepare.published_rows import Row
+from datamodules.prepare.published.rows import Row
 
 _FETCH = "yt-dlp --download-archive done.txt -f mp4 -o 'DIR/%(id)s.%(ext)s' -a ids.txt"
 _LISTS = "github.com/AliaksandrSiarohin/video-preprocessing"

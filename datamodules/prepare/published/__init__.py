@@ -4,10 +4,10 @@ The owners publish a CSV: of which video, which frames, which box. The user fetc
 (nothing here downloads); each row becomes a job, or is said to be missing or refused.
 """
 
-from datamodules.prepare.published_plan import Missing, Plan, Refused, plan
-from datamodules.prepare.published_report import report, split_digest, write_ids
-from datamodules.prepare.published_rows import Row, read_metadata
-from datamodules.prepare.published_sets import PUBLISHED, Published
+from datamodules.prepare.published.plan import Missing, Plan, Refused, plan
+from datamodules.prepare.published.report import report, split_digest, write_ids
+from datamodules.prepare.published.rows import Row, read_metadata
+from datamodules.prepare.published.sets import PUBLISHED, Published
 
 __all__ = [
     "PUBLISHED",

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from datamodules.prepare.jobs import Box, Job, Span
-from datamodules.prepare.published_originals import Originals
-from datamodules.prepare.published_rows import Row, read_metadata, shown
-from datamodules.prepare.published_sets import PUBLISHED, Published
-from datamodules.prepare.published_split import deal_by_identity, deal_by_list
+from datamodules.prepare.published.originals import Originals
+from datamodules.prepare.published.rows import Row, read_metadata, shown
+from datamodules.prepare.published.sets import PUBLISHED, Published
+from datamodules.prepare.published.split import deal_by_identity, deal_by_list
 from datamodules.splits import Split
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from datamodules.prepare.published_originals import Originals
+from datamodules.prepare.published.originals import Originals
 
 
 def fill(root, *names):
