@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from datamodules.prepare.engine import Outcome
     from datamodules.prepare.jobs import Job, Settings
     from datamodules.prepare.journal import Journal
+    from datamodules.prepare.published.plan import Plan
+
+PRINTED = 40
+"""Lines of a report that are printed; its file has all."""
 
 
 def prepare_folder(arguments: argparse.Namespace) -> None:
@@ -65,18 +69,20 @@ def _apart(source: Path, root: Path) -> None:
 
 def prepare_published(arguments: argparse.Namespace) -> None:
     """Prepare a set from its published metadata and its originals."""
-    from dataclasses import asdict, replace
-
     from datamodules.prepare.journal import write_whole
-    from datamodules.prepare.published import PUBLISHED, plan, report, write_ids
+    from datamodules.prepare.published.plan import plan, refuse_moved
+    from datamodules.prepare.published.report import report
+    from datamodules.prepare.published.sets import PUBLISHED
+    from datamodules.prepare.published.split import list_digest
 
     published = PUBLISHED[arguments.kind]
-    base = asdict(published.settings)
     boxes = arguments.crop == "box"
+    if arguments.keep_aspect and not boxes:
+        raise ValueError("--keep-aspect is about the published boxes: leave it or --crop away")
     crop = "square" if boxes else arguments.crop
-    given = asdict(settings_of(arguments, keep_aspect=arguments.keep_aspect, crop=crop))
-    named = ("size", "crop", "form", "key_interval", "crf", "keep_aspect")
-    settings = replace(published.settings, **{**base, **{name: given[name] for name in named}})
+    settings = settings_of(
+        arguments, crop=crop, fps=published.fps, keep_aspect=arguments.keep_aspect
+    )
     _apart(arguments.originals, arguments.root)
     planned = plan(
         arguments.kind, arguments.metadata, arguments.originals, test=arguments.test, boxes=boxes
@@ -85,23 +91,53 @@ def prepare_published(arguments: argparse.Namespace) -> None:
         "set": arguments.kind,
         **settings.as_dict(),
         "boxes": boxes,
-        "test": str(arguments.test or ""),
+        "test": list_digest(arguments.test),
     }
-    root = arguments.root
-    ids = arguments.originals / "ids.txt"
-    if planned.missing:
+    _list_missing(planned, arguments)
+
+    def jobs(journal: "Journal") -> "Sequence[Job]":
+        refuse_moved(planned.jobs, journal.made.values(), arguments.metadata)
+        return planned.jobs
+
+    def tell(outcome: "Outcome") -> None:
+        text = report(planned, outcome.made, published, keep_aspect=settings.keep_aspect)
+        write_whole(arguments.root / "report.txt", text)
+        lines = text.splitlines()
+        more = [f"... {arguments.root / 'report.txt'} has {len(lines) - PRINTED} lines more"]
+        print("\n".join(lines if len(lines) <= PRINTED else lines[:PRINTED] + more))
+
+    _make(arguments, settings, options, jobs, tell)
+
+
+def _list_missing(planned: "Plan", arguments: argparse.Namespace) -> None:
+    """Leave the addresses of missing originals beside those that are there.
+
+    Raises:
+        ValueError: none is there, or no row can be used.
+    """
+    from datamodules.prepare.published.report import write_ids
+    from datamodules.prepare.published.sets import fetch_command
+
+    ids: Path = arguments.originals / "ids.txt"
+    videos = len({one.video_id for one in planned.missing})
+    if videos:
         write_ids(planned.missing, ids)
-        print(f"missing originals: {len(planned.missing)}, listed in {ids}; fetch them for "
-              f"example by {published.fetch}")  # fmt: skip
-    if not planned.jobs:
+        print(f"missing originals: {videos}, listed in {ids}; fetch them for example by")
+        print(f"  {fetch_command(arguments.originals, ids)}")
+    elif ids.is_file():
+        write_ids([], ids)  # the list of an earlier run, by now fetched
+    if planned.jobs:
+        return
+    if videos:
         raise ValueError(
-            f"no clip can be made: none of the videos that {arguments.metadata} names lies in "
-            f"{arguments.originals}, or no row of it can be used"
+            f"none of the {videos} videos of {arguments.metadata} lies in {arguments.originals}: "
+            f"fetch them, {ids} has their addresses"
         )
-    outcome = _make(arguments, settings, options, lambda journal: planned.jobs)
-    text = report(planned, outcome.made, published)
-    write_whole(root / "report.txt", text if text.endswith("\n") else text + "\n")
-    print(text)
+    first = planned.refused[0]
+    raise ValueError(
+        f"no row of {arguments.metadata} can be used for {arguments.kind}; line {first.row}: "
+        f"{first.reason}"
+    )
 
 
 def _make(
@@ -109,7 +145,8 @@ def _make(
     settings: "Settings",
     options: Mapping[str, Any],
     plan: "Callable[[Journal], Sequence[Job]]",
-) -> "Outcome":
+    tell: "Callable[[Outcome], None]" = lambda outcome: None,
+) -> None:
     from datamodules.prepare.engine import carry_out, write_manifest
     from datamodules.prepare.journal import SHEET, Journal
     from datamodules.prepare.pack import Packer
@@ -136,10 +173,10 @@ def _make(
         write_manifest(root, outcome)
         if outcome.made:
             draw_sheet(root, outcome.made, root / SHEET)
+        tell(outcome)
     print(summary(root, outcome))
     if not outcome.made:
         raise ValueError(f"no clip could be made: {root / 'skipped.csv'} says why for each source")
-    return outcome
 
 
 def summary(root: Path, outcome: "Outcome") -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datamodules.options import Parser
+from datamodules.prepare.published.sets import PUBLISHED, Published
 
 if TYPE_CHECKING:
     from datamodules.prepare.jobs import Settings
@@ -25,24 +26,25 @@ def parser() -> argparse.ArgumentParser:
         "folder", help="any folder of videos, gifs and pictures", allow_abbrev=False
     )
     folder.add_argument("source", type=Path, metavar="SRC", help="folder; those below it count")
-    folder.add_argument(
-        "root", type=Path, metavar="DST", help="training root to make or go on with"
-    )
+    folder.add_argument("root", type=Path, metavar="DST", help=ROOT)
     _add_cut(folder)
     _add_split(folder)
     _add_making(folder, form="mp4")
-    from datamodules.prepare.published import PUBLISHED
-
     for name, published in PUBLISHED.items():
-        one = kinds.add_parser(name, help=published.about, allow_abbrev=False)
-        one.add_argument(
-            "root", type=Path, metavar="DST", help="training root to make or go on with"
+        one = kinds.add_parser(
+            name, help=published.about, description=_described(published), allow_abbrev=False
         )
+        one.add_argument("root", type=Path, metavar="DST", help=ROOT)
         one.add_argument("--metadata", required=True, type=Path, metavar="CSV", help="as published")
         one.add_argument(
             "--originals", required=True, type=Path, metavar="DIR", help="videos by their id"
         )
-        one.add_argument("--size", type=int, default=published.settings.size, help="side in pixels")
+        one.add_argument(
+            "--size",
+            type=int,
+            default=published.size,
+            help=f"side of the frames (default: {published.size})",
+        )
         one.add_argument(
             "--crop",
             choices=("box", "square", "head"),
@@ -50,14 +52,20 @@ def parser() -> argparse.ArgumentParser:
             help="box: the published boxes (default); square, head: own crops of the published "
             "frames, where boxes are not to be had",
         )
+        _add_head(one)
         one.add_argument(
             "--keep-aspect",
             action="store_true",
             help="widen a box that is not square instead of distorting what it holds",
         )
         one.add_argument("--test", type=Path, metavar="FILE", help="names or ids of the test split")
-        _add_making(one, form=published.settings.form)
+        _add_making(one, form="mp4")
     return described
+
+
+def _described(published: Published) -> str:
+    text = f"{published.about}. The list: {published.where}."
+    return text.replace("%", "%%")  # argparse fills percent signs in
 
 
 def _add_cut(options: argparse.ArgumentParser) -> None:
@@ -69,6 +77,22 @@ def _add_cut(options: argparse.ArgumentParser) -> None:
         help="none: the whole picture, its shorter side resized; square: the middle (default); "
         "head: around the head, one square for the whole clip",
     )
+    _add_head(options)
+    options.add_argument("--fps", type=float, metavar="F", help="come down to this rate")
+    options.add_argument(
+        "--min-frames", type=int, default=2, metavar="N", help="skip shorter clips (default: 2)"
+    )
+    options.add_argument("--max-frames", type=int, metavar="N", help="end longer clips there")
+    options.add_argument(
+        "--pictures",
+        choices=("auto", "frames", "stills"),
+        default="auto",
+        help="a folder's pictures are the frames of one clip, or each a clip of one frame "
+        "(default: frames where their names differ in a number alone)",
+    )
+
+
+def _add_head(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--face-index",
         type=int,
@@ -82,18 +106,6 @@ def _add_cut(options: argparse.ArgumentParser) -> None:
         default=0.5,
         metavar="SHARE",
         help="with --crop head: skip clips that show the head in fewer frames (default: 0.5)",
-    )
-    options.add_argument("--fps", type=float, metavar="F", help="come down to this rate")
-    options.add_argument(
-        "--min-frames", type=int, default=2, metavar="N", help="skip shorter clips (default: 2)"
-    )
-    options.add_argument("--max-frames", type=int, metavar="N", help="end longer clips there")
-    options.add_argument(
-        "--pictures",
-        choices=("auto", "frames", "stills"),
-        default="auto",
-        help="a folder's pictures are the frames of one clip, or each a clip of one frame "
-        "(default: frames where their names differ in a number alone)",
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from datamodules.prepare.jobs import Box, Job, Span
+from datamodules.prepare.jobs import Box, Job, Made, Span
 from datamodules.prepare.published.originals import Originals
 from datamodules.prepare.published.rows import Row, read_metadata, shown
 from datamodules.prepare.published.sets import PUBLISHED, Published
@@ -44,7 +44,8 @@ class Plan:
         missing: videos that are not there, by id.
         refused: rows that cannot be used.
         rows: how many the list has.
-        not_square: boxes that are not square, among those of all usable rows.
+        not_square: boxes that are not square, among those of all usable rows; 0 where boxes
+            are left out.
         beyond: boxes that reach outside their picture, likewise; they are cut at its edge.
         notes: what else the user should know, one sentence each.
     """
@@ -102,7 +103,7 @@ def plan(
         else:
             jobs.append(job if boxes else replace(job, box=None))
     missing = [Missing(video, count, split) for (video, split), count in sorted(lacking.items())]
-    found = [row.box for row in clips.values() if row.box is not None]
+    found = [row.box for row in clips.values() if row.box is not None and boxes]
     _note_ranges(clips.values(), range_fps, boxes, notes)
     return Plan(
         jobs=jobs,
@@ -113,6 +114,26 @@ def plan(
         beyond=sum(map(_reaches_out, found)),
         notes=notes + there.notes,
     )
+
+
+def refuse_moved(jobs: Iterable[Job], made: Iterable[Made], metadata: Path) -> None:
+    """Refuse a root in which clips lie on the other side of the split.
+
+    Args:
+        jobs: of the plan.
+        made: the clips that the root holds.
+        metadata: the list, for the message.
+
+    Raises:
+        ValueError: names one; it would be trained and tested on.
+    """
+    split = {job.name: job.split for job in jobs}
+    moved = [one.path for one in made if split.get(one.name, one.split) != one.split]
+    if moved:
+        raise ValueError(
+            f"{metadata} deals {len(moved)} clips otherwise than when they were made, such as "
+            f"{moved[0]}: give the list of before, or prepare into another folder"
+        )
 
 
 def _usable(rows: Sequence[Row], published: Published) -> tuple[dict[str, Row], list[Refused]]:
@@ -187,7 +208,7 @@ def _job(name: str, row: Row, split: Split, published: Published, there: Origina
         return None
     return Job(
         source=source,
-        label=there.label(source),
+        label=row.video_id.partition("#")[0],  # stays when files are moved or fetched again
         name=name,
         split=split,
         identity=published.identity(row),
@@ -218,5 +239,5 @@ def _note_ranges(
             f"{square} boxes were measured in square pictures, which were cut out of the originals "
             "at places that the list does not give: they fit files called youtube#first#last, or "
             "originals that are square, and no others. The owners' ted384-metadata.csv, or our "
-            "own crop in place of the boxes, gets the other clips"
+            "own crop in place of the boxes (--crop head, --crop square), gets the other clips"
         )

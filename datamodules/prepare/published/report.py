@@ -12,6 +12,7 @@ from datamodules.prepare.jobs import Job, Made
 from datamodules.prepare.published.plan import Plan
 from datamodules.prepare.published.sets import Published
 from datamodules.prepare.published.split import without_ending
+from datamodules.splits import fingerprint
 
 _HEAD = 10  # how many of a list are printed
 _SHORT = Fraction(19, 20)  # of a row's frames, below which a clip counts as cut short
@@ -64,7 +65,9 @@ def split_digest(made: Iterable[Made]) -> str:
     ).hexdigest()
 
 
-def report(plan: Plan, made: Sequence[Made], published: Published) -> str:
+def report(
+    plan: Plan, made: Sequence[Made], published: Published, *, keep_aspect: bool = False
+) -> str:
     """Say what was made of a published set, what was not and why, and beside which sizes.
 
     Args:
@@ -72,6 +75,7 @@ def report(plan: Plan, made: Sequence[Made], published: Published) -> str:
         made: what was, also in earlier runs into the same folder; clips of no job of the plan
             are counted apart.
         published: the set.
+        keep_aspect: boxes that are not square were widened.
 
     Returns:
         Plain text, some lines long per split.
@@ -81,7 +85,6 @@ def report(plan: Plan, made: Sequence[Made], published: Published) -> str:
     lines = [
         f"{published.name}: {published.about}",
         f"published at: {published.where}",
-        f"originals: {published.fetch}",
         "",
         f"rows in the list: {plan.rows}, of which refused: {len(plan.refused)}",
     ]
@@ -90,10 +93,12 @@ def report(plan: Plan, made: Sequence[Made], published: Published) -> str:
     lines += [
         "",
         f"split really made (sha256 of sorted split/name lines): {split_digest(made)}",
+        "test clips really made, as protocols name them: "
+        + fingerprint(one.name for one in made if one.split == "test"),
     ]
     if strangers := sorted(set(ours) - set(wanted)):
         lines.append(f"clips that are not in the list: {len(strangers)}: {_first(strangers)}")
-    lines += _boxes(plan) + _short(wanted, ours)
+    lines += _boxes(plan, keep_aspect) + _short(wanted, ours)
     lines += [f"note: {note}" for note in plan.notes]
     lines += ["", *_refused(plan)]
     return "\n".join(lines).rstrip() + "\n"
@@ -129,13 +134,15 @@ def _of_split(
     ]
 
 
-def _boxes(plan: Plan) -> list[str]:
+def _boxes(plan: Plan, keep_aspect: bool) -> list[str]:
     lines = []
     if plan.not_square:
-        lines.append(
-            f"boxes that are not square: {plan.not_square}; resized to a square, so distorted, as "
-            "published, unless aspects were kept"
+        done = (
+            "widened to squares (--keep-aspect), unlike the published clips"
+            if keep_aspect
+            else "resized to a square, so distorted, as published (--keep-aspect widens them)"
         )
+        lines.append(f"boxes that are not square: {plan.not_square}; {done}")
     if plan.beyond:
         lines.append(f"boxes that reach outside their picture: {plan.beyond}; cut at its edge")
     return lines

@@ -84,6 +84,11 @@ def deal_by_list(
     return split, unknown
 
 
+def list_digest(test: Path | None) -> str:
+    """Hash the content of a list of test clips; empty where there is none."""
+    return "" if test is None else hashlib.sha256(test.read_bytes()).hexdigest()[:12]
+
+
 def without_ending(name: str) -> str:
     """Return a clip's name without the ending of a kind of clip, if it has one."""
     ending = Path(name).suffix

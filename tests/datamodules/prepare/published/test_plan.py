@@ -10,15 +10,10 @@ import pytest
 
 from datamodules import media
 from datamodules.prepare.jobs import Made
-from datamodules.prepare.published import (
-    PUBLISHED,
-    Missing,
-    plan,
-    read_metadata,
-    report,
-    split_digest,
-    write_ids,
-)
+from datamodules.prepare.published.plan import Missing, plan
+from datamodules.prepare.published.report import report, split_digest, write_ids
+from datamodules.prepare.published.rows import read_metadata
+from datamodules.prepare.published.sets import PUBLISHED
 from datamodules.prepare.spans import resolve_box, resolve_span
 
 HEADER = "video_id,start,end,bbox,fps,width,height,partition"
@@ -68,7 +63,7 @@ def test_frames_and_box_of_another_copy(tmp_path, fps, shown, scale):
     table = write(tmp_path / "t.csv", "-v_,5,15,24-8-56-40,25.0,64,48,test")
     (job,) = plan("taichi", table, tmp_path / "films").jobs
     assert (job.name, job.split, job.identity) == ("-v_#000005#000015", "test", "-v_")
-    assert job.label == "-v_.mp4"
+    assert job.label == "-v_"
     assert numbers(job) == (list(shown), (32 // scale, 32 // scale))
 
 
@@ -275,12 +270,11 @@ def test_the_list_for_the_downloader(tmp_path):
 
 def test_what_is_known_of_the_sets():
     assert set(PUBLISHED) == {"taichi", "vox", "ted"}
-    assert [PUBLISHED[name].settings.size for name in ("taichi", "vox", "ted")] == [256, 256, 384]
+    assert [PUBLISHED[name].size for name in ("taichi", "vox", "ted")] == [256, 256, 384]
+    assert [PUBLISHED[name].fps for name in ("taichi", "vox", "ted")] == [None, 25, None]
     for (name, one), word in itertools.product(PUBLISHED.items(), ("github.com", "youtube.com")):
         assert one.name == name
         assert word in one.where
-        assert "yt-dlp" in one.fetch
-        assert not one.settings.keep_aspect  # as published
 
 
 def test_an_unknown_set_is_said(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from datamodules.prepare.jobs import Box
-from datamodules.prepare.published import read_metadata
+from datamodules.prepare.published.rows import read_metadata
 
 HEADER = "video_id,start,end,bbox,fps,width,height,partition"
 GOOD = "abc,10,20,5-6-45-46,29.97,64,48,test"
