@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 from datamodules.options import Parser, run
 
 if TYPE_CHECKING:
-    from datamodules.check.look import ClipFile, Look
+    from datamodules.check.files import ClipFile
+    from datamodules.check.look import Look
     from datamodules.check.manifest import Manifest
     from datamodules.check.report import Found, Report
     from datamodules.splits import Split
@@ -27,7 +28,7 @@ Item = TypeVar("Item")
 def parser() -> argparse.ArgumentParser:
     """Describe the command's options."""
     described = Parser(prog="python -m datamodules check", description=__doc__, allow_abbrev=False)
-    described.add_argument("root", type=Path, metavar="ROOT", help="training root")
+    described.add_argument("root", type=_local, metavar="ROOT", help="training root, on a disk")
     described.add_argument("--train", default="train", help="folder to train on (default: train)")
     described.add_argument("--test", default="test", help="folder to test on (default: test)")
     described.add_argument(
@@ -73,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
 def _check(options: argparse.Namespace) -> int:
     if options.output is not None:
         _refuse_output(options.output)
-    from datamodules.check.look import clips_of
+    from datamodules.check.files import clips_of
     from datamodules.check.manifest import Manifest
     from datamodules.check.report import Report, write_text
 
@@ -81,9 +82,7 @@ def _check(options: argparse.Namespace) -> int:
     folders: dict[Split, str] = {"train": options.train, "test": options.test}
     files = clips_of(root, folders, options.split_file)
     manifest = Manifest.of(root)
-    rule, why = options.identities, "as asked"
-    if rule is None:
-        rule, why = _rule_for(files, manifest)
+    rule, why = _rule_for(files, manifest, options.identities)
     clips = _identified(root, files, rule)
     looks = _look(files, clips, manifest, options)
 
@@ -96,10 +95,7 @@ def _check(options: argparse.Namespace) -> int:
     if manifest.problem:
         report.broken.append(manifest.problem)
     found = {_below(root, file.path) for file in files}
-    report.broken += [
-        f"{_printable(path)}: listed in manifest.csv, but missing"
-        for path in manifest.missing(root, found)
-    ]
+    report.broken += map(_printable, manifest.missing(root, found))
     _compare(report, looks)
 
     sys.stdout.write(report.text() + "\n")
@@ -108,8 +104,16 @@ def _check(options: argparse.Namespace) -> int:
     return 1 if report.broken_lines() or report.leak_lines() else 0
 
 
-def _rule_for(files: "Sequence[ClipFile]", manifest: "Manifest") -> tuple[str, str]:
-    """Choose the rule of identities that a root calls for, and say why."""
+def _rule_for(
+    files: "Sequence[ClipFile]", manifest: "Manifest", asked: str | None
+) -> tuple[str, str]:
+    """Choose the rule of identities that was asked for or that a root calls for; say why."""
+    packed = any(file.packed for file in files)
+    if packed and (asked is None or asked.startswith("csv(")):
+        # packing wrote the manifest's into the index, and training reads them there
+        return asked or "csv(manifest.csv,identity)", "the shards' index has them"
+    if asked is not None:
+        return asked, "as asked"
     if any("identity" in row for row in manifest.rows.values()):
         return "csv(manifest.csv,identity)", "the root has a manifest"
     marked = sum("#" in file.path.name for file in files)
@@ -123,16 +127,23 @@ def _identified(root: Path, files: "Sequence[ClipFile]", rule: str) -> "list[Fou
     from datamodules.check.report import Found
     from datamodules.splits import identity_rule
 
-    identity = identity_rule(rule, root)
+    indexed = rule.startswith("csv(") and any(file.packed for file in files)
+    identity = None if indexed else identity_rule(rule, root)
     clips = []
     for file in files:
         clip = Found(_printable(_below(root, file.path)), file.split)
         try:
-            clip.identity = identity(file.path)
+            clip.identity = identity(file.path) if identity else _indexed_identity(file)
         except ValueError as error:
             clip.broken.append(_reason(str(error), file.path, root))
         clips.append(clip)
     return clips
+
+
+def _indexed_identity(file: "ClipFile") -> str:
+    if file.packed is None or not file.packed.identity:
+        raise ValueError("has no identity in index.csv: pack the shards again")
+    return file.packed.identity
 
 
 def _look(
@@ -147,7 +158,7 @@ def _look(
 
     hashed = bool(manifest.rows) and not options.quick
     work = partial(look_at, quick=options.quick, hashed=hashed, frame_width=options.frame_width)
-    calls = [((file.path,), _patience(file.path)) for file in files]
+    calls = [((file.path, file.packed), _patience(file)) for file in files]
     done = run_each(work, calls, min(options.workers or cores(), len(files)))
     for number, result in _bar(done, len(files), "looking"):
         if isinstance(result, str):
@@ -157,6 +168,9 @@ def _look(
     for file, clip in zip(files, clips, strict=True):
         if clip.look is not None and clip.look.frames == 1:
             clip.broken.append("has 1 frame: training and scoring need 2")
+        if clip.look and file.packed and clip.look.frames != file.packed.frames:
+            said = f"index.csv says {file.packed.frames}"
+            clip.broken.append(f"has {clip.look.frames} frames, {said}: pack the shards again")
         place = _below(options.root, file.path)
         differs = manifest.problem_of(place, clip.look, quick=options.quick)
         clip.broken += [differs] if differs else []
@@ -175,14 +189,10 @@ def _compare(report: "Report", looks: "Sequence[Look | None]") -> None:
             report.clips[here].shared.append(f"{kind} {report.clips[there].path}")
 
 
-def _patience(path: Path) -> float:
+def _patience(file: "ClipFile") -> float:
     """Give the seconds after which a clip counts as one that never ends."""
-    try:
-        if path.is_dir():
-            return PATIENCE + PER_PICTURE * sum(1 for _ in os.scandir(path))
-        return PATIENCE + PER_MEGABYTE * path.stat().st_size / 1e6
-    except OSError:
-        return PATIENCE
+    pictures, size = file.weight()
+    return PATIENCE + PER_PICTURE * pictures + PER_MEGABYTE * size / 1e6
 
 
 def _bar(items: Iterable[Item], total: int, what: str) -> Iterable[Item]:
@@ -214,6 +224,16 @@ def _refuse_output(path: Path) -> None:
     above = next((p for p in path.absolute().parents if p.exists()), None)
     if path.is_dir() or above is None or not above.is_dir():
         raise ValueError(f"--output {path} cannot be written there: give a file in a folder")
+
+
+def _local(text: str) -> Path:
+    from datamodules.shard_index import is_url
+
+    if is_url(text):
+        raise argparse.ArgumentTypeError(
+            f"{text} is an address: copy the set to a disk to check it"
+        )
+    return Path(text)
 
 
 def _positive(text: str) -> int:

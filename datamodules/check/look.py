@@ -1,38 +1,24 @@
 """Open one clip and decode it: what it holds, or why it cannot be read."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import numpy.typing as npt
-from av.container import InputContainer
-from av.packet import Packet
-from av.video.stream import VideoStream
 from PIL import Image
 
 from datamodules import media
+from datamodules.check.files import Packed
 from datamodules.check.fingerprint import Track, cells_of, make_track, reduced
 from datamodules.media.pictures import AnimatedPicture
+from datamodules.media.stream import VideoFile, open_video, packets_of, video_stream
 from datamodules.prepare.digest import digest_of
-from datamodules.splits import Split, find_clips
 
-LARGEST_PICTURE = 1 << 27
-"""Pixels of a frame beyond which a file is more likely damaged, and memory would run out."""
-
-SHARD_INDEX = "index.csv"
 STILL = 2
 """Grey levels of the reduced frame that coding alone may change."""
-
-
-@dataclass(frozen=True)
-class ClipFile:
-    """A clip of a training root and the split it lies in."""
-
-    split: Split
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -59,29 +45,19 @@ class Look:
     track: Track
 
 
-def clips_of(root: Path, folders: Mapping[Split, str], split_file: str | None) -> list[ClipFile]:
-    """List the clips of both splits of a training root, train first.
-
-    Raises:
-        FileNotFoundError: a folder or the split file is missing.
-        ValueError: a split without a clip, or of shards; a split file that does not fit.
-    """
-    packed = [
-        root / folder for folder in folders.values() if (root / folder / SHARD_INDEX).is_file()
-    ]
-    if packed and split_file is None:
-        raise ValueError(f"{packed[0]} holds shards: check the root that they were packed from")
-    found = find_clips(root, folders, split_file)
-    return [ClipFile(split, path) for split, paths in found.items() for path in paths]
-
-
 def look_at(
-    path: Path, *, quick: bool = False, hashed: bool = False, frame_width: int | None = None
+    path: Path,
+    packed: Packed | None = None,
+    *,
+    quick: bool = False,
+    hashed: bool = False,
+    frame_width: int | None = None,
 ) -> Look:
     """Decode a clip from end to end.
 
     Args:
-        path: file or folder.
+        path: file or folder; of a clip in a shard, what it is called.
+        packed: where it lies in a shard.
         quick: decode the first, the middle and the last frame only.
         hashed: take the file's hash too.
         frame_width: width of one frame in strips; None takes their height.
@@ -90,17 +66,15 @@ def look_at(
         OSError: it cannot be opened.
         ValueError: it is damaged, breaks off, or is no clip at all.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise ValueError(f"{path} is neither a file nor a folder: take it out of the set")
-    _refuse_giants(path)
-    with media.open_clip(path, strips=True, frame_width=frame_width) as clip:
+    data = None if packed is None else packed.read()
+    with _opened(path, data, frame_width) as clip:
         if quick:
             count = clip.num_frames
             summary = _Summary(clip.read(sorted({0, count // 2, count - 1})))
         else:
             summary = _Summary(clip)
             count = len(summary.cells)
-            _refuse_fragments(clip, count)
+            _refuse_fragments(clip, data, count)
         height, width = clip.size
     return Look(
         frames=count,
@@ -109,7 +83,7 @@ def look_at(
         height=height,
         motion=summary.motion,
         still=summary.largest <= STILL,
-        sha256=digest_of(path) if hashed else "",
+        sha256=_digest(path, data) if hashed else "",
         # three frames spread over any length are laid over each other by number
         track=make_track(summary.cells, 1.0 if quick else float(clip.fps)),
     )
@@ -133,20 +107,24 @@ class _Summary:
             self.largest = max(self.largest, int(change.max()))
 
 
-def _refuse_giants(path: Path) -> None:
-    """Raise ValueError for frames too large to be decoded, going by the file's header."""
-    if not (path.is_file() and path.suffix.lower() in media.VIDEOS):
-        return  # Pillow guards itself
-    width, height = _size_in_header(path)
-    if width * height > LARGEST_PICTURE:
-        raise ValueError(f"{path} claims frames of {width}x{height} pixels: make them smaller")
+def _opened(path: Path, data: bytes | None, frame_width: int | None) -> media.Clip:
+    if data is not None:
+        return media.VideoClip(path, data)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(f"{path} is neither a file nor a folder: take it out of the set")
+    return media.open_clip(path, strips=True, frame_width=frame_width)
 
 
-def _refuse_fragments(clip: media.Clip, decoded: int) -> None:
+def _digest(path: Path, data: bytes | None) -> str:
+    return digest_of(path) if data is None else hashlib.sha256(data).hexdigest()
+
+
+def _refuse_fragments(clip: media.Clip, data: bytes | None, decoded: int) -> None:
     """Raise ValueError where fewer frames decode than the file holds, or once held."""
     promised = clip.num_frames
     if isinstance(clip, media.VideoClip):
-        promised = max(promised, _frames_promised(clip.path))
+        file = VideoFile.at(clip.path) if data is None else VideoFile.of(clip.path, data)
+        promised = max(promised, _frames_promised(file))
     if isinstance(clip, AnimatedPicture) and clip.path.suffix.lower() == ".gif":
         promised = max(promised, _frames_of_gif(clip.path))
     if decoded < promised:
@@ -156,38 +134,15 @@ def _refuse_fragments(clip: media.Clip, decoded: int) -> None:
         )
 
 
-def _size_in_header(path: Path) -> tuple[int, int]:
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.best("video")
-            if isinstance(stream, VideoStream) and stream.codec_context is not None:
-                return stream.codec_context.width, stream.codec_context.height
-    except av.FFmpegError:
-        pass  # opening it as a clip says what is wrong
-    return 0, 0
-
-
-def _frames_promised(path: Path) -> int:
+def _frames_promised(file: VideoFile) -> int:
     """Give the frames that a video's header promises where packets are missing, else 0.
 
     Frames that an edit list hides are promised too, but their packets are there.
     """
-    with av.open(str(path)) as container:
-        stream = container.streams.best("video")
-        if not isinstance(stream, VideoStream):
-            return 0
-        packets = sum(1 for packet in _packets(container, stream) if packet.size)
-        return stream.frames if packets < stream.frames else 0
-
-
-def _packets(container: InputContainer, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
-    """Yield packets up to where the file breaks off."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            yield next(packets)
-        except (StopIteration, av.FFmpegError):
-            return
+    with open_video(file) as container:
+        promised = video_stream(container).frames
+        packets = sum(1 for packet in packets_of(container) if packet.size)
+    return promised if packets < promised else 0
 
 
 def _frames_of_gif(path: Path) -> int:

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from datamodules.check.look import Look
+from datamodules.prepare.journal import SHARD
+from datamodules.shard_index import INDEX
 from datamodules.splits import read_table
 
 MANIFEST = "manifest.csv"
@@ -38,8 +40,24 @@ class Manifest:
         return cls(rows, there=True)
 
     def missing(self, root: Path, found: Collection[str]) -> list[str]:
-        """List the clips that have a line and are not there."""
-        return [path for path in self.rows if path not in found and not (root / path).exists()]
+        """Say which clips have a line and are not there, a line each.
+
+        Args:
+            root: of the set.
+            found: every clip that was looked for and is there, below root.
+        """
+        places = {shard.parent for path in found if (shard := _shard_of(path)) is not None}
+        lines = []
+        for path in self.rows:
+            shard = _shard_of(path)
+            if path in found:
+                continue
+            if shard is not None and shard.parent in places:
+                where = f"not in {shard.parent / INDEX}"
+                lines.append(f"{path}: listed in {MANIFEST}, but {where}")
+            elif not (root / (shard or path)).exists():
+                lines.append(f"{path}: listed in {MANIFEST}, but missing")
+        return lines
 
     def problem_of(self, path: str, look: Look | None, *, quick: bool) -> str:
         """Say how a clip differs from its line, or nothing.
@@ -61,3 +79,9 @@ class Manifest:
         if str(look.frames) != row["frames"].strip():
             return f"has {look.frames} frames, {MANIFEST} says {row['frames']}"
         return ""
+
+
+def _shard_of(path: str) -> PurePosixPath | None:
+    """Name the shard that a clip lies in; None where it is a file or folder of its own."""
+    above = PurePosixPath(path).parent
+    return above if above.suffix == SHARD else None

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from datamodules.check.command import main
 from datamodules.toy import ToyClips, ToySettings
 
 
@@ -76,3 +77,20 @@ def _halved(film: np.ndarray) -> np.ndarray:
 def halved() -> Callable[[np.ndarray], np.ndarray]:
     """`halved(film)`: at half the size."""
     return _halved
+
+
+@pytest.fixture
+def run(capsys):
+    """`run(root, ...)` gives exit status, sections by name, and stderr."""
+
+    def call(*arguments):
+        status = main([*map(str, arguments)])
+        out, err = capsys.readouterr()
+        table, *sections = out.split("\n\n")
+        named = {"TABLE": table.splitlines()}
+        for section in sections:
+            title, *lines = section.strip("\n").splitlines()
+            named[title.split(":")[0]] = [line.strip() for line in lines]
+        return status, named, err
+
+    return call

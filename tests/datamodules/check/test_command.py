@@ -10,25 +10,8 @@ import pytest
 from PIL import Image
 
 from datamodules.check import command
-from datamodules.check.command import main
+from datamodules.check.files import ClipFile, Packed
 from datamodules.prepare.digest import digest_of
-
-
-@pytest.fixture
-def run(capsys):
-    """`run(root, ...)` gives exit status, sections by name, and stderr."""
-
-    def call(*arguments):
-        status = main([*map(str, arguments)])
-        out, err = capsys.readouterr()
-        table, *sections = out.split("\n\n")
-        named = {"TABLE": table.splitlines()}
-        for section in sections:
-            title, *lines = section.strip("\n").splitlines()
-            named[title.split(":")[0]] = [line.strip() for line in lines]
-        return status, named, err
-
-    return call
 
 
 @pytest.fixture
@@ -144,7 +127,7 @@ def test_a_clip_that_does_not_end_in_time_is_listed(run, good, monkeypatch):
     Image.new("RGB", (6000, 6000)).save(slow / "0.png", compress_level=1)
     for t in range(1, 40):  # seconds of decoding
         (slow / f"{t}.png").hardlink_to(slow / "0.png")
-    monkeypatch.setattr(command, "_patience", lambda path: 0.5 if path == slow else 60)
+    monkeypatch.setattr(command, "_patience", lambda file: 0.5 if file.path == slow else 60)
     status, said, _ = run(good)
     assert status == 1
     assert said["BROKEN"] == ["train/slow#1: took more than 0.5 seconds"]
@@ -153,9 +136,16 @@ def test_a_clip_that_does_not_end_in_time_is_listed(run, good, monkeypatch):
 
 def test_larger_clips_may_take_longer(tmp_path):
     (tmp_path / "a.mp4").write_bytes(bytes(2_000_000))
-    assert command._patience(tmp_path / "a.mp4") == command.PATIENCE + 2 * command.PER_MEGABYTE
-    assert command._patience(tmp_path) == command.PATIENCE + command.PER_PICTURE
-    assert command._patience(tmp_path / "gone") == command.PATIENCE
+    for file, more in (
+        (ClipFile("train", tmp_path / "a.mp4"), 2 * command.PER_MEGABYTE),
+        (ClipFile("train", tmp_path), command.PER_PICTURE),
+        (ClipFile("train", tmp_path / "gone"), 0),
+        (
+            ClipFile("train", tmp_path / "b", Packed(tmp_path, 0, 5_000_000, 9, "")),
+            5 * command.PER_MEGABYTE,
+        ),
+    ):
+        assert command._patience(file) == command.PATIENCE + more
 
 
 def test_leaks_between_the_splits(run, good, films, save):
@@ -289,11 +279,12 @@ def test_long_sections_are_cut(run, good):
         (["--frame-width", "wide"], "--frame-width"),
         (["--output", "table.txt"], "must end in .csv"),
         (["--unknown"], "unknown"),
+        (["s3://bucket/set"], "s3://bucket/set is an address: copy the set to a disk"),
         ([], "ROOT"),
     ],
 )
 def test_calls_that_the_user_has_to_change(run, good, arguments, message):
-    root = [] if arguments in ([], ["nowhere"]) else [good]
+    root = [good] if arguments and arguments[0].startswith("--") else []
     status, _, err = run(*root, *arguments)
     assert status == 2
     assert err.count("\n") == 1

@@ -2,14 +2,16 @@
 
 import os
 from fractions import Fraction
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.check import look
-from datamodules.check.look import ClipFile, clips_of, look_at
-from datamodules.media import ClipWriter
+from datamodules.check.files import Packed
+from datamodules.check.look import look_at
+from datamodules.media import ClipWriter, stream
 from datamodules.prepare.digest import digest_of
 
 
@@ -77,17 +79,20 @@ def test_a_file_that_breaks_off_before_its_index_is_refused(films, save, tmp_pat
         look_at(path)
 
 
-def test_an_indexed_file_that_breaks_off_is_refused(films, tmp_path):
-    import av
-
-    path = tmp_path / "early.mp4"
+def early(path, film):
+    """Encode a film with its index in front, so that what is left of a cut file opens."""
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=25, options={"g": "5"})
         stream.height = stream.width = 96
         stream.pix_fmt = "yuv420p"
-        for frame in films["train1"]:
+        for frame in film:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))
+    return path
+
+
+def test_an_indexed_file_that_breaks_off_is_refused(films, tmp_path):
+    path = early(tmp_path / "early.mp4", films["train1"])
     assert look_at(path).frames == 40
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 7 // 10])
@@ -106,32 +111,55 @@ def test_a_gif_that_breaks_off_is_refused(films, tmp_path):
         look_at(tmp_path / "a.gif")
 
 
-def test_a_video_that_claims_giant_frames_is_refused(films, save, tmp_path, monkeypatch):
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_video_that_claims_giant_frames_is_refused(films, save, tmp_path, monkeypatch, quick):
     path = save(tmp_path / "a.mp4", films["train0"])
-    monkeypatch.setattr(look, "LARGEST_PICTURE", 96 * 96 - 1)
+    monkeypatch.setattr(stream, "MOST_PIXELS", 96 * 96 - 1)
     with pytest.raises(ValueError, match="96x96 pixels"):
+        look_at(path, quick=quick)
+
+
+def test_a_playlist_is_not_followed(films, save, tmp_path):
+    save(tmp_path / "secret.mp4", films["train0"])
+    path = tmp_path / "a.mp4"
+    path.write_text("ffconcat version 1.0\nfile 'secret.mp4'\n")
+    with pytest.raises(ValueError, match="not a video that can be read"):
         look_at(path)
+
+
+@pytest.mark.parametrize("name", ["10:30 talk.mp4", "data:x.mp4", "file:a.mp4"])
+def test_names_with_colons_are_names(films, save, tmp_path, monkeypatch, name):
+    save(tmp_path / "plain.mp4", films["train0"]).rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert look_at(Path(name)).frames == 40
+
+
+def test_a_clip_in_a_shard_is_what_its_bytes_are(films, save, tmp_path):
+    path = save(tmp_path / "a.mp4", films["train0"])
+    shard = tmp_path / "0.tar"
+    content = path.read_bytes()
+    shard.write_bytes(bytes(700) + content + bytes(300))
+    piece = Packed(shard, 700, len(content), 40, "anna")
+    called = shard / "a.mp4"
+    for quick in (False, True):
+        inside, outside = look_at(called, piece, quick=quick), look_at(path, quick=quick)
+        assert (inside.frames, inside.fps, inside.motion) == (40, 25, outside.motion)
+        assert np.array_equal(inside.track.cells, outside.track.cells)
+    assert look_at(called, piece, hashed=True).sha256 == digest_of(path)
+    with pytest.raises(ValueError, match=r"0\.tar.*a\.mp4 is not a video"):
+        look_at(called, Packed(shard, 900, len(content) - 500, 40, "anna"))
+
+
+def test_a_clip_in_a_shard_that_breaks_off_inside_is_refused(films, tmp_path):
+    path = early(tmp_path / "early.mp4", films["train1"])
+    content = path.read_bytes()
+    cut = content[: len(content) * 7 // 10]
+    (tmp_path / "0.tar").write_bytes(cut)
+    with pytest.raises(ValueError, match=r"breaks off: \d+ of 40 frames decode"):
+        look_at(tmp_path / "0.tar" / "x.mp4", Packed(tmp_path / "0.tar", 0, len(cut), 40, "a"))
 
 
 def test_a_pipe_is_no_clip(tmp_path):
     os.mkfifo(tmp_path / "a.mp4")
     with pytest.raises(ValueError, match="neither a file nor a folder"):
         look_at(tmp_path / "a.mp4")
-
-
-def test_clips_of_both_splits_train_first(small_root):
-    found = clips_of(small_root, {"train": "train", "test": "test"}, None)
-    assert [(file.split, file.path.name) for file in found] == [
-        ("train", "a#1"),
-        ("train", "a#2"),
-        ("train", "b#1"),
-        ("test", "b#2"),
-        ("test", "c#1"),
-    ]
-    assert isinstance(found[0], ClipFile)
-
-
-def test_shards_are_refused(small_root):
-    (small_root / "train" / "index.csv").touch()
-    with pytest.raises(ValueError, match="train holds shards"):
-        clips_of(small_root, {"train": "train", "test": "test"}, None)
