@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SEED = 0
 PASSES = 6
 """Passes over the clips in the epoch whose memory is watched."""
+LEAST = {"clips": 1, "clip_frames": 2, "pairs": 1, "repeats": 1, "epoch_clips": 2}
+"""Numbers below which nothing can be measured."""
 
 
 def measure(arguments: argparse.Namespace, place: Path) -> dict[str, Any]:
@@ -43,7 +45,7 @@ def measure(arguments: argparse.Namespace, place: Path) -> dict[str, Any]:
         "clips": len(forms.raw),
         "frames": arguments.clip_frames,
         "image_size": arguments.size,
-        "material": "toy" if arguments.clips_from is None else arguments.clips_from.name,
+        "material": arguments.name,
         "bytes": forms.bytes,
         "size_ratio": forms.bytes["mp4"] / forms.bytes["raw"],
         "psnr_to_raw": forms.psnr,
@@ -240,6 +242,7 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument(
         "--clips-from", type=Path, metavar="DIR", help="folder of videos (default: toy figures)"
     )
+    described.add_argument("--name", default="toy", help="what these clips are called")
     described.add_argument("--clips", type=int, default=8, help="how many (default: 8)")
     described.add_argument("--clip-frames", type=int, default=300, help="frames (default: 300)")
     described.add_argument("--size", type=int, default=256, help="side in pixels (default: 256)")
@@ -257,15 +260,25 @@ def parser() -> argparse.ArgumentParser:
     return described
 
 
+def refuse_options(arguments: argparse.Namespace) -> None:
+    """Raise ValueError for numbers that nothing can be measured with."""
+    from datamodules.prepare.jobs import Settings
+
+    for name, lowest in LEAST.items():
+        if getattr(arguments, name) < lowest:
+            raise ValueError(f"--{name.replace('_', '-')} must be at least {lowest}")
+    if min(arguments.workers) < 0:
+        raise ValueError("--workers must be at least 0")
+    if arguments.clips_from is not None and arguments.name == "toy":
+        raise ValueError("--clips-from wants a --name for its clips")
+    Settings(size=arguments.size)  # as the clips are prepared
+
+
 def main(argv: Sequence[str]) -> int:
     """Measure, write and print the record; returns 0, or 2 after one line on stderr."""
 
     def work(arguments: argparse.Namespace) -> None:
-        for name in ("clips", "pairs", "repeats", "epoch_clips"):
-            if getattr(arguments, name) < 1:
-                raise ValueError(f"--{name.replace('_', '-')} must be at least 1")
-        if arguments.clip_frames < 2 or min(arguments.workers) < 0:
-            raise ValueError("--clip-frames must be at least 2, --workers at least 0")
+        refuse_options(arguments)
         import torch
 
         from benchmarks import records
@@ -275,6 +288,7 @@ def main(argv: Sequence[str]) -> int:
         record = {
             "format": records.FORMAT,
             "kind": "loader",
+            "settings": {name: getattr(arguments, name) for name in (*LEAST, "size")},
             "result": result,
             **records.provenance(torch.device("cpu")),
         }

@@ -184,11 +184,10 @@ def own_memory() -> float:
     rollup = Path("/proc/self/smaps_rollup")
     if rollup.is_file():
         lines = rollup.read_text().splitlines()
-        return (
-            sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty")) / 1000
-        )
+        kibibytes = sum(int(x.split()[1]) for x in lines if x.startswith("Private_Dirty"))
+        return kibibytes * 1024 / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 class WithMemory(Dataset[dict[str, Any]]):

@@ -175,7 +175,7 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
     """
     newest: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.glob("*.json")):
-        if path.name.startswith("speed_"):
+        if path.name.startswith(("speed_", "loader_")):
             continue
         record = read_record(path)
         protocol = record["protocol"]["name"]
