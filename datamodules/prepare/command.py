@@ -107,6 +107,13 @@ def prepare_published(arguments: argparse.Namespace) -> None:
         print("\n".join(lines if len(lines) <= PRINTED else lines[:PRINTED] + more))
 
     _make(arguments, settings, options, jobs, tell)
+    folder = arguments.root.resolve()
+    more = [] if settings.size == published.size else [f"image_size={settings.size}"]
+    if folder.name != arguments.kind:
+        more += [f"{split}={folder.name}/{split}" for split in ("train", "test")]
+    given = " ".join(f"--data.init_args.{one}" for one in more)
+    print(f"train on it: make train DATA={arguments.kind} DATA_ROOT={folder.parent}"
+          + (f' ARGS="{given}"' if given else ""))  # fmt: skip
 
 
 def _list_missing(planned: "Plan", arguments: argparse.Namespace) -> None:
@@ -120,18 +127,21 @@ def _list_missing(planned: "Plan", arguments: argparse.Namespace) -> None:
 
     ids: Path = arguments.originals / "ids.txt"
     videos = len({one.video_id for one in planned.missing})
-    if videos:
-        write_ids(planned.missing, ids)
-        print(f"missing originals: {videos}, listed in {ids}; fetch them for example by")
-        print(f"  {fetch_command(arguments.originals, ids)}")
-    elif ids.is_file():
-        write_ids([], ids)  # the list of an earlier run, by now fetched
+    try:
+        if videos or ids.is_file():  # perhaps of an earlier run, by now fetched
+            write_ids(planned.missing, ids)
+    except OSError as error:  # originals may be read only
+        print(f"missing originals: {videos}, but their list cannot be written: {error}")
+    else:
+        if videos:
+            print(f"missing originals: {videos}, listed in {ids}; fetch them for example by")
+            print(f"  {fetch_command(arguments.originals, ids)}")
     if planned.jobs:
         return
     if videos:
         raise ValueError(
             f"none of the {videos} videos of {arguments.metadata} lies in {arguments.originals}: "
-            f"fetch them, {ids} has their addresses"
+            f"fetch them; {ids} lists their addresses"
         )
     first = planned.refused[0]
     raise ValueError(

@@ -105,6 +105,10 @@ def plan(
     missing = [Missing(video, count, split) for (video, split), count in sorted(lacking.items())]
     found = [row.box for row in clips.values() if row.box is not None and boxes]
     _note_ranges(clips.values(), range_fps, boxes, notes)
+    if not published.by_person and any(row.person_id for row in clips.values()):
+        notes.append(f"the list names persons, whom {set_name} does not have: is it another set's?")
+    if clips and "test" not in splits.values():
+        notes.append("the list has no clip to test on, which training wants too: see --test")
     return Plan(
         jobs=jobs,
         missing=missing,

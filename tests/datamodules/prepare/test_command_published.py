@@ -1,118 +1,31 @@
-"""The command for published sets, on originals whose frames tell their number and their place.
+"""The command for published sets, from lists and originals to batches: TaiChi and VoxCeleb."""
 
-Red grows from the left edge to the right, green from top to bottom, blue with time, so that a
-clip tells which pixels of which frames it was cut from. Films that only have to differ from each
-other have noise in red and green.
-"""
-
-import contextlib
-import csv
-import hashlib
-import io
 import shutil
-from fractions import Fraction
-from pathlib import Path
+import subprocess
+import sys
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import yaml
 
-from datamodules import About, FramePairs, media
-from datamodules.__main__ import main
-from datamodules.prepare.head import detector
-from datamodules.prepare.published.split import deal_by_identity
 from datamodules.splits import fingerprint
-
-HEADER = "video_id,start,end,bbox,fps,width,height,partition"
-WIDE = (72, 128)
-CONFIGS = Path(__file__).parents[3] / "zoo_configs" / "data"
-ADDRESS = "https://www.youtube.com/watch?v="
-
-
-def film(path, frames=30, fps=25, size=WIDE, seed=None):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    height, width = size
-    picture = np.zeros((height, width, 3))
-    if seed is None:
-        picture[..., 0] = 10 + 240 * (np.arange(width) + 0.5) / width
-        picture[..., 1] = 10 + 240 * (np.arange(height)[:, None] + 0.5) / height
-    else:
-        noise = np.random.default_rng(seed).uniform(40, 200, (height // 8, width // 8, 2))
-        picture[..., :2] = noise.repeat(8, 0).repeat(8, 1)
-    with media.ClipWriter(path, Fraction(fps)) as writer:
-        for t in range(frames):
-            picture[..., 2] = 20 + 6 * t
-            writer.write(picture.round().astype(np.uint8))
-
-
-def numbers(frames):
-    """Which frames of its original a clip holds."""
-    return [round((float(frame[..., 2].mean()) - 20) / 6) for frame in frames]
-
-
-def place(frames):
-    """What was cut: left, top, right, bottom as shares of the original's sides."""
-    found = []
-    for channel, axis in ((0, 0), (1, 1)):
-        line = frames[..., channel].astype(float).mean(0).mean(axis)
-        at = (np.arange(len(line)) + 0.5) / len(line)
-        inner = slice(len(line) // 8, -len(line) // 8)
-        slope, start = np.polyfit(at[inner], (line[inner] - 10) / 240, 1)
-        found.append((start, start + slope))
-    (left, right), (top, bottom) = found
-    return [left, top, right, bottom]
-
-
-def read(path):
-    with media.open_clip(path) as clip:
-        return clip.read(range(clip.num_frames)), clip.fps
-
-
-def shares(box, size=WIDE):
-    left, top, right, bottom = box
-    height, width = size
-    return [left / width, top / height, right / width, bottom / height]
-
-
-def metadata(path, *lines, header=HEADER):
-    path.write_text("\n".join([header, *lines, ""]), encoding="utf-8")
-    return path
-
-
-def call(*arguments):
-    """Run a command; give status, what was said, and lines of errors that are no bar."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = main([*map(str, arguments)])
-    lines = [line for line in err.getvalue().splitlines() if not line.startswith("prepare: ")]
-    return SimpleNamespace(
-        status=status, out=out.getvalue(), err=[line for line in lines if line.strip()]
-    )
-
-
-def prepare(kind, table, originals, root, *more):
-    options = ("--size", 64, "--workers", 2, *more)
-    return call("prepare", kind, "--metadata", table, "--originals", originals, root, *options)
-
-
-def content(root):
-    files = [p for p in root.rglob("*") if p.is_file() and ".prepare" not in p.parts]
-    return {p.relative_to(root).as_posix(): (p.read_bytes(), p.stat().st_mtime_ns) for p in files}
-
-
-def clips(root):
-    return sorted(p.relative_to(root).as_posix() for p in root.glob("t*/*"))
-
-
-def table_of(path):
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def digest(*names):
-    return hashlib.sha256("".join(f"{name}\n" for name in sorted(names)).encode()).hexdigest()
-
+from tests.datamodules.prepare.originals import (
+    ADDRESS,
+    HEADER,
+    clips,
+    content,
+    digest,
+    film,
+    metadata,
+    module,
+    must_be_sound,
+    must_train,
+    numbers,
+    place,
+    prepare,
+    read,
+    shares,
+    table_of,
+)
 
 # TaiChi: whole bodies; some boxes are not square.
 
@@ -207,6 +120,11 @@ def test_boxes_are_widened_where_aspects_are_kept_also_in_shards(taichi, tmp_pat
     # 40 wide, 60 high: 10 pixels more on each side
     assert place(frames) == pytest.approx(shares((30, 8, 90, 68)), abs=0.015)
     assert f"as protocols name them: {data.test_names}\n" in text
+
+
+def test_taichi_is_ready(taichi):
+    must_train("taichi", taichi.roots, ["-a_b"])
+    must_be_sound(taichi.roots / "taichi")
 
 
 # VoxCeleb: persons, 25 frames a second, copies of other sizes and rates; downloads take days.
@@ -326,79 +244,9 @@ def test_a_list_that_changes(vox, tmp_path):
     assert "clips that are not in the list: 1: test/id10281#test2#000004#000014" in report
 
 
-# TED: ranges inside the ids, boxes of square cuts, no test clips.
-
-
-@pytest.fixture(scope="module")
-def ted(tmp_path_factory):
-    base = tmp_path_factory.mktemp("ted")
-    talks = ["talkA", "talkB", "talkC"]
-    for seed, talk in enumerate(talks):
-        film(base / "films" / f"{talk}.mp4", seed=seed)
-    ids = [f"{talk}#{first:06d}#{first + 10:06d}" for talk in talks for first in (3, 15)]
-    lines = [f"{name},0,0,171-28-610-467,10.0,848,848,train" for name in ids]
-    table = metadata(base / "ted-metadata.csv", *lines)
-    boxed = prepare("ted", table, base / "films", base / "boxed")
-    square = prepare("ted", table, base / "films", base / "roots" / "ted", "--crop", "square")
-    split = deal_by_identity({name: name.split("#")[0] for name in ids})
-    return SimpleNamespace(base=base, table=table, ids=ids, split=split, boxed=boxed, square=square)
-
-
-def test_teds_boxes_that_fit_no_original_are_refused_with_the_way_out(ted):
-    assert (ted.boxed.status, len(ted.boxed.err)) == (2, 1)
-    assert "no clip could be made" in ted.boxed.err[0]
-    root = ted.base / "boxed"
-    assert clips(root) == []
-    skipped = table_of(root / "skipped.csv")
-    assert len(skipped) == 6
-    for row in skipped:
-        assert "the box 171-28-610-467 of 848x848 pixels" in row["reason"]
-        assert "another aspect than the file's 128x72" in row["reason"]
-    for text in ((root / "report.txt").read_text(), ted.boxed.out):
-        assert "6 boxes were measured in square pictures" in text
-        assert "--crop head, --crop square" in text
-
-
-def test_teds_own_crop_and_own_split(ted):
-    assert (ted.square.status, ted.square.err) == (0, [])
-    root = ted.base / "roots" / "ted"
-    assert clips(root) == sorted(f"{side}/{name}.mp4" for name, side in ted.split.items())
-    assert set(ted.split.values()) == {"train", "test"}
-    for row in table_of(root / "manifest.csv"):
-        frames, fps = read(root / row["path"])
-        first = int(row["path"].split("#")[1])
-        assert (fps, numbers(frames)) == (25, [*range(first, first + 10)])
-        assert (row["crop"], row["box"]) == ("square", "28,0,100,72")
-    text = (root / "report.txt").read_text()
-    assert "the list marks no clip for testing: the split is made here, by identity" in text
-    assert "6 rows have start = end = 0 and their range in the id" in text
-    assert "boxes" not in text
-
-
-def test_teds_heads(tmp_path):
-    try:
-        detector()
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
-    from skimage.data import astronaut
-
-    canvas = np.full((360, 640, 3), 90, np.uint8)
-    canvas[:, 250:610] = astronaut()[:360, 50:410]
-    (tmp_path / "films").mkdir()
-    for talk in "AB":
-        with media.ClipWriter(tmp_path / "films" / f"{talk}.mp4", Fraction(25)) as writer:
-            for _ in range(9):
-                writer.write(canvas)
-    lines = [f"{talk}#000002#000008,0,0,1-2-61-62,10.0,64,64,train" for talk in "AB"]
-    table = metadata(tmp_path / "t.csv", *lines)
-    said = prepare("ted", table, tmp_path / "films", tmp_path / "ted", "--crop", "head")
-    assert (said.status, said.err) == (0, [])
-    for row in table_of(tmp_path / "ted" / "manifest.csv"):
-        left, top, right, bottom = map(int, row["box"].split(","))
-        # her eyes lie near (215, 115) of the photograph
-        assert left < 250 + 215 - 50 < right
-        assert top < 115 < bottom
-        assert (right - left, row["frames"], row["crop"]) == (bottom - top, "6", "head")
+def test_vox_is_ready(vox):
+    must_train("vox", vox.root.parent, ["id10001", "id10002"])
+    must_be_sound(vox.root)
 
 
 # What the user has to change; nothing is written.
@@ -434,50 +282,64 @@ def test_a_first_run_without_any_original_says_what_to_fetch(tmp_path):
     table = metadata(tmp_path / "t.csv", *(f"v{i},3,9,8-8-40-40,25,128,72,train" for i in "21"))
     said = prepare("taichi", table, films, tmp_path / "root")
     assert (said.status, len(said.err)) == (2, 1)
-    assert f"{films / 'ids.txt'} has their addresses" in said.err[0]
+    assert f"{films / 'ids.txt'} lists their addresses" in said.err[0]
     assert (films / "ids.txt").read_text() == f"{ADDRESS}v1\n{ADDRESS}v2\n"
+    assert "yt-dlp" in said.out
     assert not (tmp_path / "root").exists()
 
 
-# What was made can be trained on.
+def test_originals_that_cannot_be_written_to_are_used_all_the_same(tmp_path):
+    films = tmp_path / "films"
+    film(films / "film.mp4", 12)
+    (films / "ids.txt").mkdir()  # a name that cannot be written, whoever runs this
+    rows = [f"{name},3,9,8-8-40-40,25,128,72,train,id1" for name in ("film", "gone")]
+    table = metadata(tmp_path / "t.csv", *rows, header=f"{HEADER},person_id")
+    said = prepare("taichi", table, films, tmp_path / "root")
+    assert (said.status, said.err) == (0, [])
+    assert said.out.startswith("missing originals: 1, but their list cannot be written: ")
+    assert "note: the list names persons, whom taichi does not have" in said.out
+    assert "note: the list has no clip to test on" in said.out
+    assert [path.name for path in films.iterdir() if path.name.startswith(".")] == []
 
 
-def module(name, roots, **changes):
-    settings = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["data"]["init_args"]
-    about = About(**settings.pop("about"))
-    small = {"root": str(roots), "batch_size": 2, "num_workers": 0}
-    return FramePairs(**{**settings, "about": about, **small, **changes})
+def test_a_long_report_is_printed_in_part(tmp_path):
+    film(tmp_path / "films" / "film.mp4", 12)
+    rows = ["film,3,9,8-8-40-40,25,128,72,train"] * 90
+    table = metadata(tmp_path / "t.csv", *rows)
+    said = prepare("taichi", table, tmp_path / "films", tmp_path / "r")
+        "taichi", metadata(tmp_path / "t.csv", *rows), tmp_path / "films", tmp_path / "r"
+    )
+    lines = (tmp_path / "r" / "report.txt").read_text().splitlines()
+    assert len(lines) > 100
+    printed = said.out.splitlines()
+    assert printed[:40] == lines[:40]
+    assert printed[40] == f"... {tmp_path / 'r' / 'report.txt'} has {len(lines) - 40} lines more"
+    assert lines[-1] not in printed
 
 
-@pytest.mark.parametrize(
-    ("name", "identities"),
-    [("taichi", ["-a_b"]), ("vox", ["id10001", "id10002"]), ("ted", None)],
-)
-def test_what_was_made_can_be_trained_on(name, identities, request):
-    made = request.getfixturevalue(name)
-    roots = made.base / "roots" if name == "ted" else getattr(made, "roots", None)
-    roots = roots or made.root.parent
-    data = module(name, roots)
-    if identities is None:
-        identities = sorted({n.split("#")[0] for n, side in made.split.items() if side == "train"})
-    data.setup("fit")
-    batch = next(iter(data.train_dataloader()))
-    size = 384 if name == "ted" else 256
-    assert batch["source"].shape == batch["driving"].shape == (2, 3, size, size)
-    known = data.train_clips
-    shown = {known.name(i).split("#")[0]: known.identity(i) for i in range(len(known))}
-    assert shown == {who: number for number, who in enumerate(identities)}
-    assert data.num_identities == len(identities)
-    video = next(iter(data.val_dataloader()))["video"]
-    assert video.shape == (1, 10, 3, size, size)
-    assert f"{data.test_names}\n" in (roots / name / "report.txt").read_text()
+def test_what_to_train_with_is_said(vox, taichi, tmp_path):
+    roots = vox.root.parent
+    for said in (vox.first, vox.second):
+        assert said.out.splitlines()[-1] == (
+            f"train on it: make train DATA=vox DATA_ROOT={roots} "
+            'ARGS="--data.init_args.image_size=64"'
+        )
+    root = tmp_path / "mine"
+    shutil.copytree(taichi.roots / "taichi", root)
+    said = prepare("taichi", taichi.table, taichi.films, root)
+    assert said.out.splitlines()[-1].endswith(
+        'ARGS="--data.init_args.image_size=64 --data.init_args.train=mine/train '
+        '--data.init_args.test=mine/test"'
+    )
 
 
-@pytest.mark.parametrize("name", ["taichi", "vox", "ted"])
-def test_the_check_finds_nothing_wrong(name, request):
-    made = request.getfixturevalue(name)
-    root = made.root if name == "vox" else getattr(made, "roots", None)
-    root = root / name if name == "taichi" else root or made.base / "roots" / "ted"
-    said = call("check", root, "--workers", 2)
-    assert (said.status, said.err) == (0, []), said.out
-    assert "identities by csv(manifest.csv,identity)" in said.out
+def test_help_is_there_and_loads_nothing_heavy():
+    code = (
+        "import sys; from datamodules.__main__ import main; "
+        "print([main(['prepare', *kind, '--help']) for kind in ([], ['vox'], ['ted'], ['taichi'])],"
+        " sorted({'torch', 'av', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[0, 0, 0, 0] []"
+    for words in ("TaiChiHD", "VoxCeleb1", "TED-talks", "--keep-aspect", "--metadata CSV"):
+        assert words in done.stdout

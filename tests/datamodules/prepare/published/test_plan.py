@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import shlex
 from collections import Counter
 from fractions import Fraction
 
@@ -10,10 +11,10 @@ import pytest
 
 from datamodules import media
 from datamodules.prepare.jobs import Made
-from datamodules.prepare.published.plan import Missing, plan
+from datamodules.prepare.published.plan import Missing, plan, refuse_moved
 from datamodules.prepare.published.report import report, split_digest, write_ids
 from datamodules.prepare.published.rows import read_metadata
-from datamodules.prepare.published.sets import PUBLISHED
+from datamodules.prepare.published.sets import PUBLISHED, fetch_command
 from datamodules.prepare.spans import resolve_box, resolve_span
 
 HEADER = "video_id,start,end,bbox,fps,width,height,partition"
@@ -280,3 +281,24 @@ def test_what_is_known_of_the_sets():
 def test_an_unknown_set_is_said(tmp_path):
     with pytest.raises(ValueError, match="'bair': there are taichi, vox, ted"):
         plan("bair", tmp_path / "t.csv", tmp_path)
+
+
+def test_a_clip_that_changed_sides_is_refused(tmp_path):
+    film(tmp_path / "films" / "a.mp4", 2)
+    lines = [f"a,{i},{i + 1},24-8-56-40,25,64,48,train" for i in range(2)]
+    table = write(tmp_path / "t.csv", *lines)
+    jobs = plan("taichi", table, tmp_path / "films").jobs
+    clips = [made(job) for job in jobs] + [made(jobs[0], path="test/other.mp4", split="test")]
+    refuse_moved(jobs, clips, table)
+    clips[1] = made(jobs[1], path="test/a#000001#000002.mp4", split="test")
+    with pytest.raises(ValueError, match=r"t\.csv deals 1 clips .* test/a#000001#000002\.mp4"):
+        refuse_moved(jobs, clips, table)
+
+
+def test_the_download_command_survives_odd_folders(tmp_path):
+    folder = tmp_path / "50 % off's"
+    words = shlex.split(fetch_command(folder, folder / "ids.txt"))
+    assert words[0] == "yt-dlp"
+    template = words[words.index("-o") + 1]
+    assert template % {"id": "-a_b", "ext": "mp4"} == f"{folder}/-a_b.mp4"
+    assert words[words.index("-a") + 1] == f"{folder}/ids.txt"
