@@ -307,8 +307,6 @@ def test_a_long_report_is_printed_in_part(tmp_path):
     rows = ["film,3,9,8-8-40-40,25,128,72,train"] * 90
     table = metadata(tmp_path / "t.csv", *rows)
     said = prepare("taichi", table, tmp_path / "films", tmp_path / "r")
-        "taichi", metadata(tmp_path / "t.csv", *rows), tmp_path / "films", tmp_path / "r"
-    )
     lines = (tmp_path / "r" / "report.txt").read_text().splitlines()
     assert len(lines) > 100
     printed = said.out.splitlines()
