@@ -214,6 +214,24 @@ def test_what_a_kill_left_is_mended(vox, tmp_path):
     assert len(noted) >= 3
 
 
+def test_originals_may_be_moved_and_replaced_by_better_ones(vox, tmp_path):
+    root, films = tmp_path / "vox", tmp_path / "films"
+    shutil.copytree(vox.root, root)
+    shutil.copytree(vox.films, films)
+    before = content(root)
+    (films / "fast.mp4").rename(films / "id10001" / "fast.mp4")
+    (films / "id10001" / "half.mp4").unlink()
+    film(films / "half.mov.mp4")
+    (films / "half.mov.mp4").rename(films / "half.mov")
+    said = prepare("vox", vox.table, films, root)
+    assert (said.status, said.err) == (0, [])
+    assert "made now: 1, there before: 4" in said.out
+    changed = {name for name, state in content(root).items() if before[name] != state}
+    assert {n for n in changed if ".mp4" in n} == {"train/id10001#half#000003#000013.mp4"}
+    boxes = {row["source"]: row["box"] for row in table_of(root / "manifest.csv")}
+    assert boxes["half"] == "32,8,80,56"
+
+
 def test_a_list_that_changes(vox, tmp_path):
     root = tmp_path / "vox"
     shutil.copytree(vox.root, root)
