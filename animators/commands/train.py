@@ -19,6 +19,7 @@ from animators.callbacks.evaluate import Evaluate
 from animators.module import AnimatorModule
 from animators.pretrained import resolve
 from animators.weights import load_animator, read_checkpoint
+from datamodules import FramePairs
 
 COMMANDS = {"fit", "validate", "test"}
 USER_ERRORS = (
@@ -113,6 +114,10 @@ class ZooCli(LightningCLI):
         folder = Path(config.run_dir)
         last = folder / "checkpoints" / "last.ckpt"
         resume = _resume_from(last, bool(config.resume), bool(config.overwrite))
+        data = kwargs.get("datamodule")
+        if isinstance(data, FramePairs):
+            # a set that is missing is said before weights to train on it are fetched
+            _ = data.train_clips, data.test_clips
         # all in one call, so that one error names everything that is missing
         resolve(*self._pretrained_files(model))
         if config.init_from is not None and resume is None:

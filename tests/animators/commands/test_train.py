@@ -88,6 +88,15 @@ def test_a_missing_set_is_said_before_training(arguments, capsys, tmp_path):
     assert "DATA_ROOT" in line
 
 
+def test_a_missing_set_is_said_before_weights_are_asked_for(
+    arguments, capsys, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("animators.pretrained.files._find", lambda *_: (None, ["nowhere"]))
+    extra = ["--data.init_args.toy=null", f"--data.init_args.root={tmp_path}/faces"]
+    assert main([*arguments, *extra]) == 2
+    assert "DATA_ROOT" in one_line(capsys)
+
+
 def test_missing_networks_are_named_together_before_training(arguments, capsys, monkeypatch):
     """With every place to look emptied, one error names the loss's and the metric's network."""
     monkeypatch.setattr("animators.pretrained.files._find", lambda *_: (None, ["nowhere"]))
