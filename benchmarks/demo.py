@@ -16,8 +16,8 @@ from torch import Tensor
 
 from animators.metrics import Protocol, ReconstructionSuite, copy_source, evaluate_clips
 from benchmarks.data import build_data
-from benchmarks.records import write_text
 from datamodules import FramePairs, media
+from datamodules.files import write_whole
 
 BOUND = 0.7
 """Largest share of copy-source's L1 over moving pixels that passes."""
@@ -116,7 +116,7 @@ def judge(run: Path) -> bool:
         f"L1 over moving pixels is {share:.2f} of copy-source's; at most {BOUND} was wanted: "
         + ("reached." if passed else "missed. Train longer."),
     ]
-    write_text(run / "table.md", "\n".join(table) + "\n")
+    write_whole(run / "table.md", "\n".join(table) + "\n")
     print("\nToy figures and motions that were never trained on:\n")
     print("\n".join(table))
     print()

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import platform
 import re
 import subprocess
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from datamodules.files import write_whole
 
 FORMAT = 1
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -101,7 +102,7 @@ def write_record(record: dict[str, Any], folder: Path, *names: str) -> Path:
     while target.is_file() and _identity(json.loads(target.read_text())) != _identity(record):
         number += 1
         target = folder / f"{stem}-{number}.json"
-    write_text(target, json.dumps(_plain(record), indent=2, allow_nan=False) + "\n")
+    write_whole(target, json.dumps(_plain(record), indent=2, allow_nan=False) + "\n")
     return target
 
 
@@ -118,17 +119,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def write_text(target: Path, text: str) -> None:
-    """Write a file aside and move it into place; its folder is made."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read_record(path: Path) -> dict[str, Any]:

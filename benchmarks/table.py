@@ -216,6 +216,7 @@ def main(argv: Sequence[str]) -> int:
     def work(arguments: argparse.Namespace) -> None:
         from benchmarks import records
         from benchmarks.reported import printed, read_reported
+        from datamodules.files import write_whole
 
         if arguments.records:
             tables = [build_table([records.read_record(path) for path in arguments.records])]
@@ -224,12 +225,12 @@ def main(argv: Sequence[str]) -> int:
             tables = [build_table(rows) for rows in group(found)]
         text = "\n\n".join(markdown(table) for table in tables)
         if arguments.csv:
-            records.write_text(arguments.csv, as_csv(tables))
+            write_whole(arguments.csv, as_csv(tables))
         print(text)
         if not arguments.records:
             text += "\n\n" + printed(read_reported())
             page = arguments.page.read_text(encoding="utf-8")
-            records.write_text(arguments.page, insert(page, text))
+            write_whole(arguments.page, insert(page, text))
             print(f"\nwritten into {arguments.page}")
 
     return options.run(parser(), work, argv)

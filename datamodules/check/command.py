@@ -76,7 +76,8 @@ def _check(options: argparse.Namespace) -> int:
         _refuse_output(options.output)
     from datamodules.check.files import clips_of
     from datamodules.check.manifest import Manifest
-    from datamodules.check.report import Report, write_text
+    from datamodules.check.report import Report
+    from datamodules.files import write_whole
 
     root: Path = options.root
     folders: dict[Split, str] = {"train": options.train, "test": options.test}
@@ -100,7 +101,7 @@ def _check(options: argparse.Namespace) -> int:
 
     sys.stdout.write(report.text() + "\n")
     if options.output is not None:
-        write_text(options.output, report.as_csv())
+        write_whole(options.output, report.as_csv())
     return 1 if report.broken_lines() or report.leak_lines() else 0
 
 

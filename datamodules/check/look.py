@@ -17,7 +17,7 @@ from datamodules.media.pictures import AnimatedPicture
 from datamodules.media.stream import VideoFile, open_video, packets_of, video_stream
 from datamodules.prepare.digest import digest_of
 
-STILL = 2
+STILL = 4
 """Grey levels of the reduced frame that coding alone may change."""
 
 

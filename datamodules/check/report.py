@@ -2,12 +2,10 @@
 
 import csv
 import io
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from statistics import median
 
 from datamodules.check.leaks import Pair
@@ -152,17 +150,6 @@ class Report:
             problem = "; ".join(clip.broken + still + clip.shared)
             writer.writerow((clip.path, clip.split, clip.identity, *facts, problem))
         return file.getvalue()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file aside and move it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def size_of(look: Look) -> str:

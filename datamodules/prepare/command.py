@@ -69,7 +69,7 @@ def _apart(source: Path, root: Path) -> None:
 
 def prepare_published(arguments: argparse.Namespace) -> None:
     """Prepare a set from its published metadata and its originals."""
-    from datamodules.prepare.journal import write_whole
+    from datamodules.files import write_whole
     from datamodules.prepare.published.plan import plan, refuse_moved
     from datamodules.prepare.published.report import report
     from datamodules.prepare.published.sets import PUBLISHED

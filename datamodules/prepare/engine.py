@@ -18,9 +18,10 @@ from pebble import ProcessExpired, ProcessPool
 from tqdm import tqdm
 
 from datamodules import media
+from datamodules.files import write_whole
 from datamodules.prepare.convert import convert, source_key
 from datamodules.prepare.jobs import Job, Made, Settings
-from datamodules.prepare.journal import Journal, write_whole
+from datamodules.prepare.journal import Journal
 
 Work = Callable[[Job, Settings, Path], Made]
 

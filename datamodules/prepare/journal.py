@@ -11,6 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from datamodules.files import write_whole
 from datamodules.prepare.jobs import Job, Made, Settings
 
 HIDDEN = ".prepare"
@@ -159,13 +160,3 @@ def _ends_line(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) == b"\n"
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that it is whole or not there."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

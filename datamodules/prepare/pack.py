@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from datamodules import media
+from datamodules.files import write_whole
 from datamodules.prepare.jobs import Made
-from datamodules.prepare.journal import SHARD, Journal, write_whole
+from datamodules.prepare.journal import SHARD, Journal
 from datamodules.shard_index import COLUMNS, INDEX
 from datamodules.splits import Split
 

@@ -1,13 +1,13 @@
 """What came of a published set: the report, the hash of its split, the list of what to fetch."""
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
+from datamodules.files import write_whole
 from datamodules.prepare.jobs import Job, Made
 from datamodules.prepare.published.plan import Plan
 from datamodules.prepare.published.sets import Published
@@ -41,13 +41,7 @@ def write_ids(rows: Iterable[HasVideo], path: Path) -> int:
     """
     ids = sorted({row.video_id.partition("#")[0] for row in rows if row.video_id})
     text = "".join(f"https://www.youtube.com/watch?v={name}\n" for name in ids)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, text)
     return len(ids)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from datamodules import media
+from datamodules.media.stream import to_rgb
 
 HEIGHT, WIDTH = 48, 64
 MS = Fraction(1, 1000)
@@ -125,6 +126,22 @@ def test_frames_that_serve_no_other_are_not_decoded(tmp_path):
         clip.read([57])
         # the key frame, a predicted frame for every four, and the wanted one
         assert clip.decoded <= 1 + 60 // 4 + 1
+
+
+def test_colours_are_those_of_the_formula():
+    """Rec. 601, limited range, in closed form: to half a level, and not darker on the whole."""
+    rng = np.random.default_rng(0)
+    errors = []
+    for _ in range(100):
+        y, u, v = rng.integers((60, 100, 100), (190, 156, 156))
+        frame = av.VideoFrame(64, 64, "yuv420p")
+        for plane, value in zip(frame.planes, (y, u, v), strict=True):
+            plane.update(bytes([value]) * plane.buffer_size)
+        luma, blue, red = (y - 16) * 255 / 219, (u - 128) * 255 / 224, (v - 128) * 255 / 224
+        rgb = luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue
+        errors.append(to_rgb(frame).reshape(-1, 3).mean(0) - np.clip(rgb, 0, 255))
+    assert np.abs(errors).max() <= 0.51
+    assert np.abs(np.mean(errors, 0)).max() < 0.1
 
 
 def test_frames_before_time_zero_are_not_shown(tmp_path):

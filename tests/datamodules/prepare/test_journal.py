@@ -6,7 +6,7 @@ import re
 import pytest
 
 from datamodules.prepare.jobs import Job, Made
-from datamodules.prepare.journal import HIDDEN, Journal, write_whole
+from datamodules.prepare.journal import HIDDEN, Journal
 
 OPTIONS = {"size": 64, "crop": "square", "fps": None}
 
@@ -183,12 +183,3 @@ def test_what_another_process_noted_meanwhile_is_seen(root):
     assert "train/b" not in late.made
     with late.lock():
         assert "train/b" in late.made
-
-
-def test_text_is_written_whole_or_not_at_all(tmp_path):
-    file = tmp_path / "x.csv"
-    write_whole(file, "old\n")
-    with pytest.raises(UnicodeEncodeError):
-        write_whole(file, "new \udcff")
-    assert file.read_text() == "old\n"
-    assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]
