@@ -4,6 +4,7 @@ import argparse
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from datamodules.options import run
@@ -57,7 +58,7 @@ def prepare_folder(arguments: argparse.Namespace) -> None:
         )
     _make(arguments, settings, options, plan)
     size = "" if settings.size == 256 else f" ARGS=--data.init_args.image_size={settings.size}"
-    print(f"train on it: make train DATA=folder DATA_ROOT={arguments.root}{size}")
+    print(f"train on it: make train DATA=folder DATA_ROOT={quote(str(arguments.root))}{size}")
 
 
 def _apart(source: Path, root: Path) -> None:
@@ -112,7 +113,7 @@ def prepare_published(arguments: argparse.Namespace) -> None:
     if folder.name != arguments.kind:
         more += [f"{split}={folder.name}/{split}" for split in ("train", "test")]
     given = " ".join(f"--data.init_args.{one}" for one in more)
-    print(f"train on it: make train DATA={arguments.kind} DATA_ROOT={folder.parent}"
+    print(f"train on it: make train DATA={arguments.kind} DATA_ROOT={quote(str(folder.parent))}"
           + (f' ARGS="{given}"' if given else ""))  # fmt: skip
 
 
@@ -217,7 +218,9 @@ def summary(root: Path, outcome: "Outcome") -> str:
         lines.append(f"skipped: {len(outcome.skipped)}, listed in {root / 'skipped.csv'}")
         reasons = Counter(item.reason for item in outcome.skipped)
         lines += [f"  {count} x {reason[:150]}" for reason, count in reasons.most_common(5)]
-    lines.append(f"look at {root / 'contact_sheet.png'}; {root / 'manifest.csv'} lists the clips")
+    if outcome.made:
+        sheet, table = root / "contact_sheet.png", root / "manifest.csv"
+        lines.append(f"look at {sheet}; {table} lists the clips")
     return "\n".join(lines)
 
 

@@ -59,7 +59,8 @@ class Journal:
         if self.root.exists() and not self.root.is_dir():
             raise ValueError(f"{self.root} is a file: give a folder, new or empty")
         begun = self.folder / "options.json"
-        if begun.is_file():
+        there = begun.is_file()
+        if there and self.file.is_file():
             # an option that did not exist when the root was begun had its default
             before = {**Settings().as_dict(), **json.loads(begun.read_text(encoding="utf-8"))}
             options = {**Settings().as_dict(), **options}
@@ -71,12 +72,12 @@ class Journal:
                     "on, or another folder"
                 )
             return
-        if self.root.is_dir() and any(
-            entry.name != HIDDEN for entry in self.root.iterdir() if not entry.name.startswith(".")
-        ):
+        strange = self.root.iterdir() if self.root.is_dir() and not there else ()
+        if any(not entry.name.startswith(".") for entry in strange):
             raise ValueError(
                 f"{self.root} holds files that prepare did not make: give a new or empty folder"
             )
+        # new, or begun before without a clip that would have to fit the others
         self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(begun, json.dumps(options, indent=1) + "\n")
 

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from shlex import quote
 from types import SimpleNamespace
 
 import pytest
@@ -337,7 +338,7 @@ def test_what_to_train_with_is_said(vox, taichi, tmp_path):
     roots = vox.root.parent
     for said in (vox.first, vox.second):
         assert said.out.splitlines()[-1] == (
-            f"train on it: make train DATA=vox DATA_ROOT={roots} "
+            f"train on it: make train DATA=vox DATA_ROOT={quote(str(roots))} "
             'ARGS="--data.init_args.image_size=64"'
         )
     root = tmp_path / "mine"

@@ -52,6 +52,16 @@ def test_an_option_that_came_later_had_its_default(root):
         Journal(root, {**OPTIONS, "crf": 20})
 
 
+def test_a_root_without_a_clip_may_begin_with_other_options(tmp_path):
+    Journal(tmp_path, OPTIONS)
+    put(tmp_path, "skipped.csv")
+    assert not Journal(tmp_path, {**OPTIONS, "size": 128}).made
+    put(tmp_path, "train/a.mp4")
+    Journal(tmp_path, {**OPTIONS, "size": 128}).note(made())
+    with pytest.raises(ValueError, match="size: 128, now 64"):
+        Journal(tmp_path, OPTIONS)
+
+
 @pytest.mark.parametrize("loss", ["gone", "empty"])
 def test_a_clip_without_its_file_is_not_done(root, loss):
     (root / "train/a.mp4").unlink()
