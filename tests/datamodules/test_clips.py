@@ -8,6 +8,7 @@ from PIL import Image
 
 from datamodules import media
 from datamodules.clips import VideoFolder
+from datamodules.media.stream import to_rgb
 from datamodules.splits import (
     find_clips,
     identity_rule,
@@ -219,7 +220,7 @@ def test_real_clips_frame_exact(shared_dir, name):
     clips = VideoFolder(paths, [0, 0], 64 if name == "actions" else 256)
     for i, path in enumerate(paths):
         with av.open(str(path)) as container:
-            whole = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+            whole = [to_rgb(f) for f in container.decode(video=0)]
         assert clips.num_frames(i) == len(whole)
         wanted = [len(whole) - 1, 0, len(whole) // 2, 1]
         expected = media.to_tensor(np.stack([whole[n] for n in wanted]))
