@@ -186,6 +186,9 @@ def _make(
             draw_sheet(root, outcome.made, root / SHEET)
         tell(outcome)
     print(summary(root, outcome))
+    if outcome.fresh:
+        rate = outcome.frames / outcome.seconds
+        print(f"speed: {rate:.1f} frames a second by {arguments.workers} processes")
     if not outcome.made:
         raise ValueError(f"no clip could be made: {root / 'skipped.csv'} says why for each source")
 

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures import TimeoutError as TooLong
@@ -64,11 +65,15 @@ class Outcome:
         made: every clip in the root, those of earlier runs too, in order.
         skipped: sources of this run without a clip.
         fresh: how many clips this run made.
+        frames: how many frames they have.
+        seconds: how long that took.
     """
 
     made: list[Made] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     fresh: int = 0
+    frames: int = 0
+    seconds: float = 0.0
 
 
 def carry_out(
@@ -114,6 +119,7 @@ def carry_out(
         mininterval=0.1 if sys.stderr.isatty() else 30,  # a log file wants few lines
     )
     pool = ProcessPool(workers, initializer=_begin_process, initargs=(memory,), context=_context())
+    start = time.monotonic()
     with bar, pool:
         try:
             for job, future in _finished(pool, todo, settings, journal.root, workers, limit, work):
@@ -127,6 +133,7 @@ def carry_out(
             pool.stop()  # type: ignore[no-untyped-call]
             # what is being written is aside, and is swept away before the lock is given back
             raise
+    outcome.seconds = time.monotonic() - start
     there = filter(journal.has, journal.made.values())
     outcome.made = sorted(there, key=lambda made: media.natural_key(made.path))
     outcome.skipped.sort(key=lambda skipped: media.natural_key(skipped.source))
@@ -220,6 +227,7 @@ def _take(
         outcome.skipped.append(result)
         return None
     outcome.fresh += 1
+    outcome.frames += result.frames
     return result
 
 
