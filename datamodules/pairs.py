@@ -15,15 +15,7 @@ from datamodules.items import ClipDataset, CrossDataset, PairDataset, need_frame
 from datamodules.loading import Loading
 from datamodules.samplers import EpochSampler
 from datamodules.shards import Labels, ShardClips, ShardIndex, join, open_shards
-from datamodules.splits import (
-    About,
-    Split,
-    find_clips,
-    fingerprint,
-    identity_rule,
-    label_identities,
-    list_clips,
-)
+from datamodules.splits import About, Split, fingerprint, labelled_clips, list_clips
 from datamodules.toy import ToyClips, ToySettings
 
 
@@ -213,9 +205,14 @@ class FramePairs(Loading):
             return ToyClips(self.toy, split, self.image_size)
         if self._shards is not None:
             return self._sharded(*self._shards[split])
-        paths = find_clips(self.root, self.folders, self.split_file, self.about)
-        labels = label_identities(paths, identity_rule(self.identities, self.root))
-        return self._folder(paths[split], labels[split])
+        return self._folder(*self._listed[split])
+
+    @cached_property
+    def _listed(self) -> dict[Split, tuple[list[Path], list[int]]]:
+        """The clips of every split, with the number of whom each shows."""
+        assert self.root is not None
+        how = self.folders, self.split_file, self.identities, self.about
+        return labelled_clips(self.root, *how)
 
     @cached_property
     def _shards(self) -> "dict[Split, tuple[ShardIndex, Labels]] | None":

@@ -66,6 +66,34 @@ def find_clips(
     return {split: dealt[split] for split in there}
 
 
+def labelled_clips(
+    root: Path,
+    folders: Mapping[Split, str | None],
+    split_file: str | None,
+    identities: str,
+    about: About | None = None,
+) -> dict[Split, tuple[list[Path], list[int]]]:
+    """Find the clips of every split, as `find_clips` does, and number whom they show.
+
+    Args:
+        root: the set's folder.
+        folders: folder of each split below root; None where the set has no such split.
+        split_file: below root; tells which clip is which, wherever it lies.
+        identities: a rule of `identity_rule`.
+        about: what a missing folder is answered with.
+
+    Returns:
+        Split -> its clips and the label of each.
+
+    Raises:
+        FileNotFoundError: a folder or a file is missing.
+        ValueError: a split without a clip, or a list or rule that does not fit the folder.
+    """
+    paths = find_clips(root, folders, split_file, about)
+    labels = label_identities(paths, identity_rule(identities, root))
+    return {split: (paths[split], labels[split]) for split in paths}
+
+
 def fingerprint(names: Iterable[str]) -> str:
     """Say which clips a split really has: `525-1a2b3c4d`, their number and a hash of their names.
 

@@ -155,7 +155,8 @@ def _look(
 ) -> "list[Look | None]":
     """Decode every clip, and note what is wrong with it."""
     from datamodules.check.look import look_at
-    from datamodules.check.pool import cores, run_each
+    from datamodules.check.pool import run_each
+    from datamodules.processes import cores
 
     hashed = bool(manifest.rows) and not options.quick
     work = partial(look_at, quick=options.quick, hashed=hashed, frame_width=options.frame_width)

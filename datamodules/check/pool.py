@@ -1,20 +1,15 @@
 """Work on many files in processes of their own, so that no file stops or hangs the rest."""
 
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from concurrent.futures import TimeoutError as LateError
 from typing import Any, TypeVar
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired
+
+from datamodules.processes import process_pool
 
 Result = TypeVar("Result")
-
-
-def cores() -> int:
-    """Count the processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_each(
@@ -33,7 +28,7 @@ def run_each(
         Number of the call, and what came back or, as a text, why nothing did: the message of
         what was raised, a time that ran out, or a process that died.
     """
-    pool = ProcessPool(max_workers=workers, context=_context())
+    pool = process_pool(workers, "datamodules.check.look")
     try:
         numbers: dict[Future[Result], int] = {
             pool.schedule(work, args=arguments, timeout=limit): number
@@ -52,12 +47,3 @@ def run_each(
     finally:
         pool.stop()  # type: ignore[no-untyped-call]
         pool.join()
-
-
-def _context() -> multiprocessing.context.BaseContext:
-    """Start processes from a fresh one that has imported what is slow once, where that can be."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["datamodules.check.look"])
-    return context

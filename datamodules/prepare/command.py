@@ -197,6 +197,8 @@ def summary(root: Path, outcome: "Outcome") -> str:
     """Say in a few lines what is in the root now."""
     from fractions import Fraction
 
+    from datamodules.prepare.journal import SHEET
+
     lines = []
     for split in ("train", "test"):
         made = [item for item in outcome.made if item.split == split]
@@ -222,7 +224,7 @@ def summary(root: Path, outcome: "Outcome") -> str:
         reasons = Counter(item.reason for item in outcome.skipped)
         lines += [f"  {count} x {reason[:150]}" for reason, count in reasons.most_common(5)]
     if outcome.made:
-        sheet, table = root / "contact_sheet.png", root / "manifest.csv"
+        sheet, table = root / SHEET, root / "manifest.csv"
         lines.append(f"look at {sheet}; {table} lists the clips")
     return "\n".join(lines)
 

@@ -3,10 +3,8 @@
 import csv
 import errno
 import io
-import multiprocessing
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -23,11 +21,9 @@ from datamodules.files import write_whole
 from datamodules.prepare.convert import convert, source_key
 from datamodules.prepare.jobs import Job, Made, Settings
 from datamodules.prepare.journal import Journal
+from datamodules.processes import process_pool
 
 Work = Callable[[Job, Settings, Path], Made]
-
-LEAST_MEMORY = 4 << 30
-"""Bytes that a process may always take; a video of 8192x4320 pixels wants about one."""
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """Errors that every later clip would meet too."""
@@ -106,7 +102,6 @@ def carry_out(
         ValueError: two sources would make one clip.
         OSError: the root cannot be written, or is full.
     """
-    memory = memory or max(LEAST_MEMORY, _machine_memory() // workers)
     outcome = Outcome()
     for split in ("train", "test"):
         (journal.root / split).mkdir(parents=True, exist_ok=True)
@@ -118,7 +113,7 @@ def carry_out(
         desc="prepare",
         mininterval=0.1 if sys.stderr.isatty() else 30,  # a log file wants few lines
     )
-    pool = ProcessPool(workers, initializer=_begin_process, initargs=(memory,), context=_context())
+    pool = process_pool(workers, "datamodules.prepare.convert", memory)
     start = time.monotonic()
     with bar, pool:
         try:
@@ -138,15 +133,6 @@ def carry_out(
     outcome.made = sorted(there, key=lambda made: media.natural_key(made.path))
     outcome.skipped.sort(key=lambda skipped: media.natural_key(skipped.source))
     return outcome
-
-
-def _context() -> multiprocessing.context.BaseContext:
-    """Choose how processes start: never by forking one in which threads run."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["datamodules.prepare.convert"])
-    return context
 
 
 def _open_jobs(jobs: Iterable[Job], journal: Journal, outcome: Outcome) -> Iterator[Job]:
@@ -237,30 +223,6 @@ def _reason(error: BaseException, job: Job) -> str:
     source = " ".join(str(job.source).split())
     text = text.replace(f"{source}{os.sep}", "").replace(source, "it")
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _begin_process(memory: int) -> None:
-    """Let a process end with its parent, and not take the machine's memory with it."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if sys.platform == "linux":
-        import resource
-
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        least = memory if most == resource.RLIM_INFINITY else min(memory, most)
-        resource.setrlimit(resource.RLIMIT_DATA, (least, most))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)  # nobody is left who would take, or stop, this process's work
-
-
-def _machine_memory() -> int:
-    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
-        return 0
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 COLUMNS = [part.name for part in fields(Made) if part.name != "key"]

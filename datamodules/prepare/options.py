@@ -1,12 +1,12 @@
 """The options of `python -m datamodules prepare`."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datamodules.options import Parser
 from datamodules.prepare.published.sets import PUBLISHED, Published
+from datamodules.processes import cores
 
 if TYPE_CHECKING:
     from datamodules.prepare.jobs import Settings
@@ -147,7 +147,7 @@ def _add_making(options: argparse.ArgumentParser, form: str) -> None:
         "--shard-size", type=int, default=512, metavar="MB", help="of a shard (default: 512)"
     )
     options.add_argument(
-        "--workers", type=int, default=_cores(), help="processes (default: one a core)"
+        "--workers", type=int, default=cores(), help="processes (default: one a core)"
     )
     options.add_argument(
         "--limit",
@@ -156,12 +156,6 @@ def _add_making(options: argparse.ArgumentParser, form: str) -> None:
         metavar="S",
         help=f"seconds after which a clip is given up (default: {LIMIT:g})",
     )
-
-
-def _cores() -> int:
-    """Count the cores that this process may use, which a cluster's job shares with others."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def settings_of(arguments: argparse.Namespace, **more: Any) -> "Settings":

@@ -109,10 +109,7 @@ class Packer:
         finally:
             part.unlink(missing_ok=True)
         self.journal.note(
-            *(
-                replace(made, path=f"{split}/{shard.name}/{made.name}.mp4", key=made.key)
-                for made in members
-            )
+            *(replace(made, path=f"{split}/{shard.name}/{made.name}.mp4") for made in members)
         )
         for made in members:
             (self.root / made.path).unlink()

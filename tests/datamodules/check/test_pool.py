@@ -4,9 +4,7 @@ import os
 import time
 from pathlib import Path
 
-import pytest
-
-from datamodules.check.pool import cores, run_each
+from datamodules.check.pool import run_each
 
 
 def test_what_comes_back_and_what_was_raised(tmp_path):
@@ -39,8 +37,3 @@ def test_leaving_early_does_not_wait_for_the_rest():
     next(running)
     running.close()
     assert time.monotonic() - started < 30
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system has no affinity")
-def test_cores_are_those_that_may_be_used():
-    assert cores() == len(os.sched_getaffinity(0))
