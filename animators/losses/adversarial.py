@@ -1,12 +1,13 @@
-"""Adversarial losses, and the player that pairs them with an image discriminator."""
+"""Adversarial losses, and the players that pair them with an image discriminator."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from animators.nn.discriminators import Judgement
 from animators.nn.precision import at_least_float32, full_precision
 
 
@@ -16,6 +17,15 @@ class Predicted(Protocol):
     @property
     def prediction(self) -> Tensor:
         """Generated pictures (B, 3, H, W)."""
+        ...
+
+
+class Conditional(Predicted, Protocol):
+    """A training step, as far as a conditional adversary looks at it."""
+
+    @property
+    def condition(self) -> Tensor | None:
+        """Maps (B, C, H, W) that it sees beside the pictures, or None."""
         ...
 
 
@@ -60,6 +70,46 @@ def r1_penalty(discriminator: nn.Module, real: Tensor) -> Tensor:
         logits = discriminator(pictures)
         (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
         return gradient.square().sum(dim=(1, 2, 3)).mean()
+
+
+def least_squares_generator_loss(fake: Tensor) -> Tensor:
+    """Mean of (1 - D(fake))^2 (LSGAN, Mao 2017; FOMM).
+
+    Args:
+        fake: logits of generated pictures, any shape.
+
+    Returns:
+        A scalar.
+    """
+    return (1 - at_least_float32(fake)).square().mean()
+
+
+def least_squares_discriminator_losses(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Means of (1 - D(real))^2 and D(fake)^2 (LSGAN, Mao 2017; FOMM).
+
+    Args:
+        real: logits of real pictures.
+        fake: logits of generated pictures.
+
+    Returns:
+        Two scalars; the discriminator minimises their sum.
+    """
+    return (1 - at_least_float32(real)).square().mean(), at_least_float32(fake).square().mean()
+
+
+def feature_matching_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+    """Sum over maps of the mean absolute difference (Wang 2018, pix2pixHD; FOMM).
+
+    Args:
+        real: the discriminator's maps of real pictures.
+        fake: those of generated pictures.
+
+    Returns:
+        A scalar.
+    """
+    pairs = zip(real, fake, strict=True)
+    terms = [(at_least_float32(a) - at_least_float32(b)).abs().mean() for a, b in pairs]
+    return torch.stack(terms).sum()
 
 
 class ImageAdversary(nn.Module):
@@ -112,3 +162,36 @@ class ImageAdversary(nn.Module):
                 losses["r1"] = factor * r1_penalty(self.discriminator, actual)
             self.batches += 1
         return losses
+
+
+class LeastSquaresAdversary(nn.Module):
+    """A patch discriminator, trained against the generator side by least squares (FOMM).
+
+    Args:
+        discriminator: maps pictures, and the step's condition, to a `Judgement`.
+    """
+
+    def __init__(self, discriminator: nn.Module) -> None:
+        super().__init__()
+        self.discriminator = discriminator
+
+    def for_generator(self, step: Conditional, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the scalars "adversarial" and "feature_matching", to be weighted."""
+        fake = self._judge(step.prediction, step)
+        with torch.no_grad():
+            real = self._judge(batch["driving"], step)
+        return {
+            "adversarial": least_squares_generator_loss(fake.logits),
+            "feature_matching": feature_matching_loss(real.features, fake.features),
+        }
+
+    def for_itself(self, step: Conditional, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return its own losses "real" and "fake"; the real picture is the driving frame."""
+        real, fake = least_squares_discriminator_losses(
+            self._judge(batch["driving"], step).logits,
+            self._judge(step.prediction.detach(), step).logits,
+        )
+        return {"real": real, "fake": fake}
+
+    def _judge(self, images: Tensor, step: Conditional) -> Judgement:
+        return self.discriminator(images, step.condition)

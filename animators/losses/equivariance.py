@@ -1,4 +1,4 @@
-"""Keypoints must follow a known deformation of the picture (FOMM section 3.1; MRAA; TPSMM)."""
+"""Keypoints must follow a known deformation of the picture (FOMM section 3.3; MRAA; TPSMM)."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from animators.nn.tps import RandomSpline
 
 
 def value_equivariance(points: Tensor, deformed: Tensor, spline: RandomSpline) -> Tensor:
-    """Mean of |p - T(p')|, p on the picture and p' on the picture deformed by T (FOMM eq. 9).
+    """Mean of |p - T(p')|, p on the picture and p' on the picture deformed by T (FOMM section 3.3).
 
     Args:
         points: (B, N, 2), on the picture.
@@ -30,7 +30,7 @@ def jacobian_equivariance(
     *,
     up_to_sign: bool,
 ) -> Tensor:
-    """Mean of |1 - J^-1 T'(p') J'| over all entries (FOMM eq. 10).
+    """Mean of |1 - J^-1 T'(p') J'| over all entries (FOMM section 3.3).
 
     Args:
         jacobian: J, on the picture, (B, N, 2, 2).
