@@ -48,12 +48,16 @@ class Step(NamedTuple):
     """Raw terms by the paper's names, unweighted scalars."""
     prediction: Tensor
     """(B, 3, H, W), not clamped."""
+    condition: Tensor | None = None
+    """(B, C, H, W), maps that a conditional discriminator sees beside pictures, detached."""
 
 
 class Animator(Protocol[Source, Motion]):
     """Five verbs; everything that users and benchmarks call is built from them once."""
 
     modes: tuple[Mode, ...]
+    mode_remedies: Mapping[Mode, str]
+    """What to do about a mode that is missing."""
     image_size: int
 
     def encode_source(self, source: Tensor) -> Source:
@@ -72,6 +76,10 @@ class Animator(Protocol[Source, Motion]):
         self, source: Source, driving: Motion, reference: Motion | None, mode: Mode
     ) -> Motion:
         """Combine motions; `reference` is the driving clip's reference frame in relative mode."""
+        ...
+
+    def prepare_reference(self, source: Source, reference: Motion) -> Motion:
+        """Fill in what of the reference frame stays the same over a clip; called once a clip."""
         ...
 
     def render(self, source: Source, motion: Motion) -> Tensor:

@@ -38,7 +38,11 @@ def check_mode(model: Animator[Any, Any], mode: Mode | str) -> Mode:
     except ValueError:
         raise ValueError(f"unknown mode {str(mode)!r}; this animator has: {known}") from None
     if wanted not in model.modes:
-        raise ValueError(f"mode {wanted.value!r} is not one of this animator's: {known}")
+        remedy = model.mode_remedies.get(wanted)
+        raise ValueError(
+            f"mode {wanted.value!r} is not one of this animator's: {known}"
+            + (f"; {remedy}" if remedy else "")
+        )
     return wanted
 
 
@@ -85,8 +89,8 @@ def stream(
         source: (B, 3, H, W) in [0, 1]; (B, V, 3, H, W) for an animator of several views.
         frames: chunks (B, t, 3, H, W) of the driving clip.
         mode: one of the animator's modes.
-        reference: (B, 3, H, W), the driving clip's reference frame in relative mode;
-            None takes the first frame of the first chunk.
+        reference: (B, 3, H, W), the driving clip's reference frame, used in relative mode
+            only; None takes the first frame of the first chunk.
         pair: hand the source to `encode_motion` (reconstruction).
         encoded: an already encoded, perhaps edited, source, instead of `source`'s own.
 
@@ -99,14 +103,16 @@ def stream(
     mode = check_mode(model, mode)
     state = model.encode_source(source) if encoded is None else encoded
     batch = source.shape[0]
-    relative = mode is not Mode.ABSOLUTE
-    origin = model.encode_motion(reference) if relative and reference is not None else None
+    relative = mode is Mode.RELATIVE
+    origin = None
+    if relative and reference is not None:
+        origin = model.prepare_reference(state, model.encode_motion(reference))
     for chunk in frames:
         count = chunk.shape[1]
         here = repeat_frames(state, count)
         motion = model.encode_motion(chunk.flatten(0, 1), here if pair else None)
         if relative and origin is None:
-            origin = take_first(motion, batch)
+            origin = model.prepare_reference(state, take_first(motion, batch))
         against = repeat_frames(origin, count) if relative else None
         drawn = model.render(here, model.transfer(here, motion, against, mode))
         yield drawn.reshape(batch, count, *drawn.shape[1:])
@@ -176,7 +182,7 @@ def animate(
     home = driving.device
     source, driving = _to_model(model, source), _to_model(model, driving)
     frame = None
-    if mode is not Mode.ABSOLUTE and reference != "first":
+    if mode is Mode.RELATIVE and reference != "first":
         frame = _reference(model, source, driving, reference, chunk)
     pieces = stream(model, source, torch.split(driving, chunk, dim=1), mode=mode, reference=frame)
     return torch.cat([piece.clamp(0, 1).to(home) for piece in pieces], dim=1)

@@ -2,7 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from lightning.pytorch import LightningModule
@@ -11,7 +12,8 @@ from torch.optim import Optimizer
 
 from animators import inference
 from animators.animator import Mode, Step
-from animators.training import Adversary, Training, weighted_total, window
+from animators.losses.perceptual import FrozenPerceptual
+from animators.training import Adversary, FiniteWatch, Training, weighted_total, window
 
 if TYPE_CHECKING:
     from datamodules.batch import ClipBatch, PairBatch
@@ -33,9 +35,18 @@ class AnimatorModule(LightningModule):
         loss_weights: a weight for every raw loss, adversarial one included.
         training: optimiser, schedule, accumulation and clipping.
         adversary: second player, or None.
+        perceptual: loss that training loads, or None; a subclass adds it to its losses once
+            it is loaded.
+
+    Raises:
+        ValueError: a perceptual pyramid too deep for the size, or training settings that name
+            a part which the network lacks.
     """
 
     modes: tuple[Mode, ...] = (Mode.ABSOLUTE, Mode.RELATIVE)
+    mode_remedies: Mapping[Mode, str] = MappingProxyType({})
+    inference_arguments: ClassVar[frozenset[str]] = frozenset()
+    """Arguments that change how a network is used and not the network: fine-tuning may."""
 
     def __init__(
         self,
@@ -46,8 +57,12 @@ class AnimatorModule(LightningModule):
         loss_weights: Mapping[str, float],
         training: Training,
         adversary: nn.Module | None = None,
+        perceptual: FrozenPerceptual | None = None,
     ) -> None:
         super().__init__()
+        if perceptual is not None:
+            perceptual.check(image_size)
+        training.check_parts(network)
         self.automatic_optimization = False
         self.network = network
         self.image_size = image_size
@@ -55,10 +70,11 @@ class AnimatorModule(LightningModule):
         self.loss_weights = dict(loss_weights)
         self.training_settings = training
         self.adversary = adversary
+        self.perceptual = perceptual
         self.optimizer_steps = 0
         self.batches_seen = 0
         self.pairs_seen = 0
-        self._finite: Tensor | None = None
+        self._finite = FiniteWatch()
 
     # The verbs: see animators.animator.Animator.
 
@@ -74,6 +90,14 @@ class AnimatorModule(LightningModule):
     def transfer(self, source: Any, driving: Any, reference: Any | None, mode: Mode) -> Any:
         """Combine the motions of source, driving frame and reference frame."""
 
+    def prepare_reference(self, source: Any, reference: Any) -> Any:
+        """Fill in what of a reference frame's motion stays the same over a clip; by default none.
+
+        Called once a clip with the reference's own motion; `transfer` also takes a motion that
+        did not pass here.
+        """
+        return reference
+
     @abstractmethod
     def render(self, source: Any, motion: Any) -> Tensor:
         """Draw (B, 3, H, W), not clamped."""
@@ -87,8 +111,22 @@ class AnimatorModule(LightningModule):
         """Return the raw losses of a batch of pairs, and the prediction."""
 
     def pretrained_files(self) -> tuple[str, ...]:
-        """Names in `animators.pretrained` of the files that training needs; none by default."""
-        return ()
+        """Names in `animators.pretrained` of the files that training needs."""
+        return () if self.perceptual is None else (self.perceptual.file,)
+
+    def start_from(self, other: "AnimatorModule") -> None:
+        """Take the network's weights from another animator (fine-tuning).
+
+        Raises:
+            ValueError: it is another animator, or of other sizes; what differs is named.
+        """
+        theirs = {"class": type(other).__name__, **other.arguments}
+        ours = {"class": type(self).__name__, **self.arguments}
+        names = [k for k in ours | theirs if theirs.get(k) != ours.get(k)]
+        if names := [k for k in names if k not in self.inference_arguments]:
+            differ = [f"{k} {theirs.get(k)} there, {ours.get(k)} here" for k in names]
+            raise ValueError("; ".join(differ))
+        self.network.load_state_dict(other.network.state_dict())
 
     # What users call.
 
@@ -144,15 +182,24 @@ class AnimatorModule(LightningModule):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         """One Adam per player."""
-        players = [self.network] if self.adversary is None else [self.network, self.adversary]
-        pairs = [
-            self.training_settings.optimizer(
-                [p for p in player.parameters() if p.requires_grad],
-                adversary=player is self.adversary,
-            )
-            for player in players
-        ]
+        settings, length = self.training_settings, self.steps_per_epoch
+        groups = settings.parameter_groups(self.network)
+        pairs = [settings.optimizer(groups, adversary=False, steps_per_epoch=length)]
+        if self.adversary is not None:
+            own = [p for p in self.adversary.parameters() if p.requires_grad]
+            pairs.append(settings.optimizer(own, adversary=True, steps_per_epoch=length))
         return [a for a, _ in pairs], [b for _, b in pairs]
+
+    def steps_per_epoch(self) -> int:
+        """Count the optimiser steps of an epoch; wants the trainer that fits this module."""
+        if self.trainer.train_dataloader is None:
+            self.trainer.fit_loop.setup_data()  # as Lightning does to estimate its steps
+        return -(-int(self.trainer.num_training_batches) // self.training_settings.accumulate)
+
+    def on_fit_start(self) -> None:
+        """Load the perceptual network before the first batch."""
+        if self.perceptual is not None:
+            self.perceptual.load(self.device, next(self.network.parameters()).dtype)
 
     def training_step(self, batch: "PairBatch", batch_idx: int) -> None:
         """One step of the generator side, then one of the adversary on the same prediction."""
@@ -184,7 +231,7 @@ class AnimatorModule(LightningModule):
         self, optimizer: Any, step: Step, batch: "PairBatch", size: int, last: bool
     ) -> dict[str, Tensor]:
         self.toggle_optimizer(optimizer)
-        detached = Step(step.losses, step.prediction.detach())
+        detached = step._replace(prediction=step.prediction.detach())
         own = self._second_player().for_itself(detached, batch)
         self._update(optimizer, torch.stack(list(own.values())).sum() / size, last)
         self.untoggle_optimizer(optimizer)
@@ -205,17 +252,14 @@ class AnimatorModule(LightningModule):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clip here, where a gradient scaler has already unscaled."""
-        limit = self.training_settings.clip_norm
-        if limit is not None:
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(parameters, limit)
+        second = optimizer is not self.trainer.optimizers[0]
+        self.training_settings.clip(self.network, optimizer, adversary=second)
 
     def _report(self, losses: Mapping[str, Tensor], total: Tensor) -> None:
         """Log every so many batches, before a checkpoint of this batch can be written."""
         rows = {f"train/{name}": value.detach() for name, value in losses.items()}
         rows["train/total"] = total.detach()
-        finite = torch.stack([v.isfinite().all() for v in rows.values()]).all()
-        self._finite = finite if self._finite is None else self._finite & finite
+        self._finite.add(rows.values())
         if self.batches_seen % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.check_finite()
             rate = self._schedules()[0].get_last_lr()[0]
@@ -235,13 +279,7 @@ class AnimatorModule(LightningModule):
 
     def check_finite(self) -> None:
         """Raise FloatingPointError if a loss has become NaN or infinite since the last call."""
-        if self._finite is not None and not bool(self._finite):
-            raise FloatingPointError(
-                f"a loss became NaN or infinite by optimiser step {self.optimizer_steps}; the "
-                "checkpoints hold the state before it: lower training.learning_rate, set "
-                "training.clip_norm, or use precision bf16-mixed instead of 16-mixed"
-            )
-        self._finite = None
+        self._finite.check(self.optimizer_steps)
 
     def validation_step(self, batch: "ClipBatch", batch_idx: int) -> Tensor:
         """Reconstruct a clip in float32, as the benchmarks do: both give the same digits."""

@@ -27,22 +27,26 @@ class OfficialWeights:
 
     Attributes:
         class_path: the animator that the weights are for.
-        entry: top-level entry that holds the state dict.
+        entries: top-level entries that hold state dicts -> what is put before the keys of each,
+            so that they make one state.
         configs: names of the published configurations; the first is the default.
-        landmarks: keys by which a file of this model is recognised.
-        arguments: state dict -> constructor arguments, read off the tensors.
-        names: their keys -> ours, within the network.
+        landmarks: keys, prefixed, by which a file of this model is recognised.
+        arguments: state and configuration's name -> constructor arguments; sizes are read off
+            the tensors, and only what these cannot tell follows from the name.
+        names: their keys, prefixed -> ours, within the network.
+        optional: those of `entries` that a file may lack.
         ignored: top-level entries that are passed over.
         dropped: their keys that never influence an output -> the reason.
         constants: their fixed buffers -> the value built into our network, which is checked.
     """
 
     class_path: str
-    entry: str
+    entries: Mapping[str, str]
     configs: tuple[str, ...]
     landmarks: tuple[str, ...]
-    arguments: Callable[[Mapping[str, Tensor]], dict[str, Any]]
+    arguments: Callable[[Mapping[str, Tensor], str], dict[str, Any]]
     names: Mapping[str, str | Callable[[re.Match[str]], str]]
+    optional: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     dropped: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, Tensor] = field(default_factory=dict)
@@ -66,10 +70,11 @@ def import_official(model: str, path: str | Path, config: str | None = None) -> 
     """
     path, official = Path(path), official_weights(model)
     if config is not None and config not in official.configs:
-        raise ValueError(f"{model} has no configuration {config!r}; it has {official.configs}")
+        known = ", ".join(official.configs)
+        raise ValueError(f"{model} has no configuration {config!r}; it has: {known}")
     state = official_state(official, path, model)
     try:
-        arguments = official.arguments(state)
+        arguments = official.arguments(state, config or official.configs[0])
     except (ValueError, IndexError, KeyError) as error:
         raise ValueError(f"{path} is no {model} checkpoint: sizes unreadable ({error})") from error
     module = build(animator_class(official.class_path, path), arguments, path)
@@ -95,21 +100,26 @@ def official_weights(model: str) -> OfficialWeights:
 
 
 def official_state(official: OfficialWeights, path: Path, model: str) -> dict[str, Tensor]:
-    """Return the state dict inside the authors' file.
+    """Return the state dicts inside the authors' file as one, their keys prefixed.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: unreadable, or not the entries that belong there.
     """
     content = read_checkpoint(path, allowed=(argparse.Namespace,))
-    state = content.get(official.entry)
-    surplus = sorted(str(key) for key in content if key not in (official.entry, *official.ignored))
-    if not isinstance(state, dict):
-        raise ValueError(
-            f"{path} is no {model} checkpoint: no entry {official.entry!r}, it holds "
-            f"{some(content)}; is it a file of another model?"
-        )
-    if surplus:
+    state: dict[str, Any] = {}
+    for entry, prefix in official.entries.items():
+        if entry in official.optional and entry not in content:
+            continue
+        part = content.get(entry)
+        if not isinstance(part, dict):
+            raise ValueError(
+                f"{path} is no {model} checkpoint: no entry {entry!r}, it holds "
+                f"{some(content)}; is it a file of another model?"
+            )
+        state |= {f"{prefix}{key}": value for key, value in part.items()}
+    known = {*official.entries, *official.ignored}
+    if surplus := sorted(str(key) for key in content if key not in known):
         raise ValueError(f"{path} has surplus entries {some(surplus)}: not a known {model} file")
     if odd := [str(key) for key, value in state.items() if not isinstance(value, Tensor)]:
         raise ValueError(f"{path} holds something other than tensors: {some(odd)}")
@@ -131,7 +141,7 @@ def _renamed(
         if any(re.fullmatch(pattern, key) for pattern in official.dropped):
             continue
         if constant := _first(official.constants, key):
-            if value.shape != constant[1].shape or not torch.equal(value.float(), constant[1]):
+            if not _same(value, constant[1]):
                 raise ValueError(f"{path}: the fixed filter {key} differs from the one built in")
         elif target := _first(official.names, key):
             match, name = target
@@ -141,6 +151,12 @@ def _renamed(
     if surplus:
         raise ValueError(f"{path} has {len(surplus)} surplus key(s): {some(surplus)}")
     return renamed
+
+
+def _same(value: Tensor, constant: Tensor) -> bool:
+    """Tell whether a fixed buffer is ours, up to the rounding of its computation."""
+    fits = value.shape == constant.shape
+    return fits and torch.allclose(value.float(), constant.float(), rtol=0, atol=1e-6)
 
 
 def _first(table: Mapping[str, _Value], key: str) -> tuple[re.Match[str], _Value] | None:

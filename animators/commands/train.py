@@ -135,13 +135,10 @@ def _start_from(model: AnimatorModule, path: str) -> None:
         ValueError: the file is no checkpoint of this animator at these sizes.
     """
     other = load_animator(path, device="cpu")
-    if type(other) is not type(model) or other.arguments != model.arguments:
-        theirs = {"class": type(other).__name__, **other.arguments}
-        ours = {"class": type(model).__name__, **model.arguments}
-        differ = [f"{k} {theirs.get(k)} there, {ours.get(k)} here" for k in ours]
-        differ = [d for k, d in zip(ours, differ, strict=True) if theirs.get(k) != ours[k]]
-        raise ValueError(f"cannot start from {path}: {'; '.join(differ)}: make them agree")
-    model.network.load_state_dict(other.network.state_dict())
+    try:
+        model.start_from(other)
+    except ValueError as error:
+        raise ValueError(f"cannot start from {path}: {error}: make them agree") from None
 
 
 def _resume_from(last: Path, resume: bool, overwrite: bool) -> Path | None:

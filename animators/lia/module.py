@@ -11,10 +11,10 @@ from torch import Tensor
 from animators.animator import Direction, Mode, Step
 from animators.lia.network import LiaMotion, LiaNetwork, LiaSource
 from animators.losses.adversarial import ImageAdversary
-from animators.losses.perceptual import PerceptualLoss, most_scales
+from animators.losses.perceptual import FrozenPerceptual
 from animators.module import AnimatorModule
 from animators.nn.discriminators import StyleGan2Discriminator
-from animators.training import Training
+from animators.training import Training, check_weights
 
 if TYPE_CHECKING:
     from datamodules.batch import PairBatch
@@ -78,17 +78,7 @@ class Lia(AnimatorModule):
         wanted = {"reconstruction"}
         wanted |= {"perceptual"} if perceptual else set()
         wanted |= {"adversarial"} if adversarial else set()
-        if set(loss_weights) != wanted:
-            raise ValueError(
-                f"loss_weights {sorted(loss_weights)} do not match the losses that are on, "
-                f"{sorted(wanted)}: give every loss a weight, and no other"
-            )
-        most = most_scales(image_size)
-        if perceptual and perceptual_scales > most:
-            raise ValueError(
-                f"perceptual_scales is {perceptual_scales}, pictures of {image_size} pixels allow "
-                f"{most}: set it to {most} or less"
-            )
+        check_weights(loss_weights, wanted)
         adversary = None
         if adversarial:
             adversary = ImageAdversary(
@@ -103,10 +93,10 @@ class Lia(AnimatorModule):
             loss_weights=loss_weights,
             training=training,
             adversary=adversary,
+            perceptual=FrozenPerceptual(perceptual, perceptual_scales, "grey")
+            if perceptual
+            else None,
         )
-        self.perceptual = perceptual
-        self.perceptual_scales = perceptual_scales
-        self._held: tuple[PerceptualLoss, ...] = ()
 
     @classmethod
     def for_inference(cls, arguments: Mapping[str, object]) -> "Lia":
@@ -197,17 +187,6 @@ class Lia(AnimatorModule):
         rendered, warped = self.network.reference_picture(state, source)
         return rendered.clamp(0, 1), warped.clamp(0, 1)
 
-    def pretrained_files(self) -> tuple[str, ...]:
-        """The perceptual network's file."""
-        return {"vgg19": ("vgg19",), "vgg16": ("vgg16_trunk",), None: ()}[self.perceptual]
-
-    def on_fit_start(self) -> None:
-        """Fetch the perceptual network before the first batch, outside the module tree."""
-        if self.perceptual is not None and not self._held:
-            loss = PerceptualLoss(net=self.perceptual, scales=self.perceptual_scales)
-            # in a tuple: a frozen network must reach neither checkpoints nor averages
-            self._held = (loss.to(self.device, self.network.decoder.constant.dtype),)
-
     def training_losses(self, batch: "PairBatch") -> Step:
         """Absolute mode on two frames of a clip (eq. 7-9)."""
         driving = batch["driving"]
@@ -215,6 +194,6 @@ class Lia(AnimatorModule):
         prediction = self.render(source, self.encode_motion(driving))
         # on [-1, 1], as the paper's pixels are
         losses = {"reconstruction": 2 * (prediction - driving).abs().mean()}
-        if self._held:
-            losses["perceptual"] = self._held[0](prediction, driving)
+        if self.perceptual is not None and self.perceptual.loaded:
+            losses["perceptual"] = self.perceptual(prediction, driving)
         return Step(losses, prediction)

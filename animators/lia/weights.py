@@ -25,8 +25,8 @@ def _styled(part: str) -> Callable[[re.Match[str]], str]:
     return rename
 
 
-def _arguments(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Read the sizes off the tensors."""
+def _arguments(state: Mapping[str, Tensor], config: str) -> dict[str, Any]:
+    """Read the sizes off the tensors; the published configurations share the rest."""
     latent_dim, motion_dim = state["dec.direction.weight"].shape
     levels = sum(re.fullmatch(r"dec\.to_flows\.\d+\.bias", key) is not None for key in state)
     return {
@@ -43,7 +43,7 @@ _STYLED = r"dec\.convs\.(\d+)\."
 
 OFFICIAL = OfficialWeights(
     class_path="animators.lia.Lia",
-    entry="gen",
+    entries={"gen": ""},
     ignored=("dis", "g_optim", "d_optim", "args"),
     # the three published files share one configuration
     configs=("vox-256", "taichi-256", "ted-256"),

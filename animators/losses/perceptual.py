@@ -1,4 +1,4 @@
-"""Perceptual loss: distances of VGG features over an image pyramid (eq. 9 of LIA)."""
+"""Perceptual loss: distances of VGG features over an image pyramid (Johnson 2016; eq. 9 of LIA)."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -15,7 +15,9 @@ BLOCKS = {"vgg16": (2, 2, 3, 3, 1), "vgg19": (2, 2, 4, 4, 1)}
 WIDTHS = (64, 128, 256, 512, 512)
 SMALLEST = 16
 """Pixels below which nothing reaches relu5_1 behind four poolings."""
+Border = Literal["grey", "black"]
 _STATES = {"vgg16": vgg16_state, "vgg19": vgg19_state}
+_FILES = {"vgg16": "vgg16_trunk", "vgg19": "vgg19"}
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -98,6 +100,9 @@ class PerceptualLoss(nn.Module):
     Args:
         net: "vgg19" as in the papers, or "vgg16".
         scales: pictures of the pyramid, each half the one before.
+        border: what the pyramid's blur meets beyond the picture. "grey": zeros of [-1, 1], values
+            clamped before and after (LIA); "black": zeros of [0, 1], nothing clamped (FOMM, MRAA,
+            TPSMM).
         state: VGG's convolutions; None finds the file through `animators.pretrained`.
 
     Raises:
@@ -110,17 +115,16 @@ class PerceptualLoss(nn.Module):
         net: Literal["vgg19", "vgg16"] = "vgg19",
         scales: int = 4,
         state: Mapping[str, Tensor] | None = None,
+        border: Border = "grey",
     ) -> None:
         super().__init__()
-        if net not in BLOCKS or scales < 1:
-            raise ValueError(
-                f"net must be one of {sorted(BLOCKS)} and scales at least 1, got {net!r}, {scales}"
-            )
+        _check(net, scales, border)
         self.vgg = VggFeatures(net, _STATES[net]() if state is None else state)
         self.scales = scales
+        self.border = border
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Compare two (B, 3, H, W) in [0, 1]; values outside are clamped.
+        """Compare two (B, 3, H, W) in [0, 1].
 
         Returns:
             A scalar; no gradient flows into `target`.
@@ -138,13 +142,89 @@ class PerceptualLoss(nn.Module):
         total = prediction.new_zeros((), dtype=torch.float32)
         for scale in range(self.scales):
             with torch.no_grad():
-                wanted = self.vgg(_picture(target.detach(), 2**scale))
-            found = self.vgg(_picture(prediction, 2**scale))
+                wanted = self.vgg(self.picture(target.detach(), 2**scale))
+            found = self.vgg(self.picture(prediction, 2**scale))
             for a, b in zip(found, wanted, strict=True):
                 total = total + (a - b).abs().mean()
         return total
 
+    def picture(self, x: Tensor, factor: int) -> Tensor:
+        """Shrink (B, 3, H, W) to one picture of the pyramid, `factor` times smaller."""
+        if self.border == "black":
+            return shrink(x, factor)
+        return (shrink(x * 2 - 1, factor).clamp(-1, 1) + 1) / 2
 
-def _picture(x: Tensor, factor: int) -> Tensor:
-    # The blur pads with zeros, which are grey on the papers' [-1, 1].
-    return (shrink(x * 2 - 1, factor).clamp(-1, 1) + 1) / 2
+
+class FrozenPerceptual:
+    """A perceptual loss as an animator holds it: outside the module tree, loaded to train.
+
+    It is no module, so that its weights reach neither checkpoints, averages nor optimisers.
+
+    Args:
+        net: "vgg19" as in the papers, or "vgg16".
+        scales: pictures of the pyramid, each half the one before.
+        border: see `PerceptualLoss`.
+
+    Raises:
+        ValueError: another network or border, or no scales.
+    """
+
+    def __init__(self, net: Literal["vgg19", "vgg16"], scales: int, border: Border) -> None:
+        _check(net, scales, border)
+        self.net: Literal["vgg19", "vgg16"] = net
+        self.scales = scales
+        self.border: Border = border
+        self.loss: nn.Module | None = None
+
+    @property
+    def file(self) -> str:
+        """Name in `animators.pretrained` of the network's weights."""
+        return _FILES[self.net]
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the weights are there."""
+        return self.loss is not None
+
+    def check(self, image_size: int) -> None:
+        """Refuse more scales than pictures of this size allow.
+
+        Raises:
+            ValueError: too many; the largest number is named.
+        """
+        most = most_scales(image_size)
+        if self.scales > most:
+            raise ValueError(
+                f"perceptual_scales is {self.scales}, pictures of {image_size} pixels allow "
+                f"{most}: set it to {most} or less"
+            )
+
+    def load(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Fetch the weights, once; later calls only move them.
+
+        Raises:
+            WeightsNotFound: the network's file is nowhere.
+        """
+        if self.loss is None:
+            self.loss = PerceptualLoss(self.net, self.scales, border=self.border)
+        self.loss.to(device, dtype)
+
+    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Compare two (B, 3, H, W) in [0, 1]; see `PerceptualLoss`.
+
+        Raises:
+            RuntimeError: nothing is loaded yet.
+        """
+        if self.loss is None:
+            raise RuntimeError("the perceptual network is not loaded: call load() first")
+        value: Tensor = self.loss(prediction, target)
+        return value
+
+
+def _check(net: str, scales: int, border: str) -> None:
+    if net not in BLOCKS or scales < 1:
+        raise ValueError(
+            f"net must be one of {sorted(BLOCKS)} and scales at least 1, got {net!r}, {scales}"
+        )
+    if border not in ("grey", "black"):
+        raise ValueError(f"border must be grey or black, got {border!r}")

@@ -1,6 +1,7 @@
 """The animate loop over an animator whose arithmetic can be done by hand."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -19,10 +20,11 @@ class Shader:
     """Motion is a picture's mean; a rendered picture has the motion's value everywhere."""
 
     modes = (Mode.ABSOLUTE, Mode.RELATIVE)
+    mode_remedies = MappingProxyType({Mode.AVD: "train its second stage"})
     image_size = 4
 
     def __init__(self):
-        self.calls = {"source": 0, "motion": 0, "pairs": 0}
+        self.calls = {"source": 0, "motion": 0, "pairs": 0, "prepared": 0}
 
     def encode_source(self, source):
         self.calls["source"] += len(source)
@@ -37,6 +39,11 @@ class Shader:
         if mode is Mode.ABSOLUTE:
             return driving
         return Shade(source.value + driving.value - reference.value)
+
+    def prepare_reference(self, source, reference):
+        assert len(source.value) == len(reference.value)
+        self.calls["prepared"] += 1
+        return reference
 
     def render(self, source, motion):
         return motion.value[:, :, None, None].expand(-1, 3, 4, 4)
@@ -78,7 +85,7 @@ def test_only_animate_clamps():
 def test_source_is_encoded_once_and_each_frame_once():
     model = Shader()
     inference.animate(model, flat([0.5])[:, 0], flat([0.1] * 7), chunk=2)
-    assert model.calls == {"source": 1, "motion": 7, "pairs": 0}
+    assert model.calls == {"source": 1, "motion": 7, "pairs": 0, "prepared": 1}
 
 
 def test_stream_is_lazy():
@@ -116,7 +123,7 @@ def test_reconstruct_hands_over_the_pair():
         (torch.zeros(1, 3, 8, 8), flat([0.1]), {}, "works at 4x4"),
         (torch.full((1, 3, 4, 4), torch.nan), flat([0.1]), {}, "without NaN"),
         (flat([0.1])[:, 0], flat([0.1]) * 255, {}, "must lie in"),
-        (flat([0.1])[:, 0], flat([0.1]), {"mode": "avd"}, "not one of this animator's"),
+        (flat([0.1])[:, 0], flat([0.1]), {"mode": "avd"}, "absolute, relative; train its second"),
         (flat([0.1])[:, 0], flat([0.1]), {"mode": "sideways"}, "unknown mode"),
         (flat([0.1])[:, 0], flat([0.1]), {"reference": 1}, "0 to 0"),
         (torch.zeros(2, 3, 4, 4), flat([0.1]), {}, "2 sources but 1"),

@@ -131,7 +131,7 @@ def test_no_metric_or_loss_network_reaches_the_checkpoint(tmp_path):
         perceptual_scales=3,
         loss_weights={"reconstruction": 1.0, "perceptual": 1.0},
     )
-    model._held = (Distance(),)
+    model.perceptual.loss = Distance()
     fit(model, pairs(2, 2), tmp_path, [Checkpoints(every_n_steps=1)])
     state = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
     assert {k.split(".")[0] for k in state["state_dict"]} == {"network"}
