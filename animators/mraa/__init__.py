@@ -1,1 +1,5 @@
-"""To be."""
+"""Motion Representations for Articulated Animation."""
+
+from animators.mraa.module import Mraa
+
+__all__ = ["Mraa"]

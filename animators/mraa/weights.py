@@ -1,0 +1,105 @@
+"""The authors' checkpoints (snap-research/articulated-animation, 03f1968) read into our network."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from animators.nn.resample import gaussian_taps
+from animators.official import OfficialWeights
+
+_LAYER = r"((?:conv|norm)[12]?)\.(\w+)"
+_FLOW, _REGIONS = r"generator\.pixelwise_flow_predictor\.", r"region_predictor\."
+
+
+def _arguments(state: Mapping[str, Tensor], config: str) -> dict[str, Any]:
+    """Read the sizes off the tensors; picture size and padding are facts of the configuration."""
+
+    def count(pattern: str) -> int:
+        return sum(re.fullmatch(pattern, key) is not None for key in state)
+
+    def width(key: str) -> int:
+        return state[key].shape[0]
+
+    blocks = count(_REGIONS + r"predictor\.encoder\.down_blocks\.\d+\.conv\.weight")
+    background = count(r"bg_predictor\..+") > 0
+    last = f"up_blocks.{blocks - 1}.conv.weight"
+    down = count(r"generator\.down_blocks\.\d+\.conv\.weight")
+    flow = "generator.pixelwise_flow_predictor.hourglass"
+    sizes = {
+        "image_size": int(config.rpartition("-")[2]),
+        "num_regions": width("region_predictor.regions.weight"),
+        "region_width": width(f"region_predictor.predictor.decoder.{last}"),
+        "motion_width": width(f"{flow}.decoder.{last}"),
+        "max_width": width(f"{flow}.encoder.down_blocks.{blocks - 1}.conv.weight"),
+        "blocks": blocks,
+        "generator_width": width("generator.first.conv.weight"),
+        "generator_max_width": width(f"generator.down_blocks.{down - 1}.conv.weight"),
+        "down_blocks": down,
+        "residual_blocks": count(r"generator\.bottleneck\.r\d+\.conv1\.weight"),
+        "background": background,
+        "avd": count(r"avd_network\..+") > 0,
+        "region_padding": 3 if config == "vox-256" else 0,
+    }
+    if background:
+        sizes["background_width"] = width("bg_predictor.encoder.down_blocks.0.conv.weight")
+    return sizes
+
+
+def _blur() -> Tensor:
+    """The filter before every fourth pixel, one for each colour: (3, 1, 13, 13)."""
+    taps = gaussian_taps(1.5)
+    return torch.outer(taps, taps).expand(3, 1, -1, -1)
+
+
+OFFICIAL = OfficialWeights(
+    class_path="animators.mraa.Mraa",
+    entries={
+        "generator": "generator.",
+        "region_predictor": "region_predictor.",
+        "bg_predictor": "bg_predictor.",
+        "avd_network": "avd_network.",
+    },
+    optional=("avd_network",),
+    ignored=(
+        "epoch",
+        "epoch_reconstruction",
+        "epoch_avd",
+        "optimizer_reconstruction",
+        "optimizer_avd",
+    ),
+    configs=("vox-256", "taichi-256", "ted-384", "ted-youtube-384", "mgif-256"),
+    landmarks=("region_predictor.regions.weight", "generator.first.conv.weight"),
+    arguments=_arguments,
+    names={
+        _FLOW + r"hourglass\.encoder\.down_blocks\.(\d+)\." + _LAYER: (
+            r"motion.hourglass.encoder.\1.\2.\3"
+        ),
+        _FLOW + r"hourglass\.decoder\.up_blocks\.(\d+)\." + _LAYER: (
+            r"motion.hourglass.decoder.\1.\2.\3"
+        ),
+        _FLOW + r"(mask|occlusion)\.(weight|bias)": r"motion.\1.\2",
+        r"generator\.first\." + _LAYER: r"generator.first.\1.\2",
+        r"generator\.down_blocks\.(\d+)\." + _LAYER: r"generator.down.\1.\2.\3",
+        r"generator\.bottleneck\.r(\d+)\." + _LAYER: r"generator.bottleneck.\1.\2.\3",
+        r"generator\.up_blocks\.(\d+)\." + _LAYER: r"generator.up.\1.\2.\3",
+        r"generator\.final\.(weight|bias)": r"generator.final.\1",
+        _REGIONS + r"predictor\.encoder\.down_blocks\.(\d+)\." + _LAYER: (
+            r"regions.heatmaps.hourglass.encoder.\1.\2.\3"
+        ),
+        _REGIONS + r"predictor\.decoder\.up_blocks\.(\d+)\." + _LAYER: (
+            r"regions.heatmaps.hourglass.decoder.\1.\2.\3"
+        ),
+        _REGIONS + r"regions\.(weight|bias)": r"regions.heatmaps.logits.\1",
+        r"bg_predictor\.encoder\.down_blocks\.(\d+)\." + _LAYER: r"background.encoder.\1.\2.\3",
+        r"bg_predictor\.fc\.(weight|bias)": r"background.fc.\1",
+        r"avd_network\.id_encoder\.(\d+\..+)": r"avd.identity_encoder.\1",
+        r"avd_network\.(pose_encoder|decoder)\.(\d+\..+)": r"avd.\1.\2",
+    },
+    constants={
+        _FLOW + r"down\.weight": _blur(),
+        _REGIONS + r"down\.weight": _blur(),
+    },
+)
