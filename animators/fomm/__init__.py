@@ -1,1 +1,5 @@
-"""To be."""
+"""First Order Motion Model."""
+
+from animators.fomm.module import Fomm
+
+__all__ = ["Fomm"]
