@@ -67,9 +67,10 @@ def stand_in_vgg19():
     """VGG-19's convolutions by torchvision's names, filled as the perceptual figures were."""
     state = {}
     for index, narrow, wide in VGG19_CONVOLUTIONS:
-        draw = stream(f"0:vgg19.features.{index}.weight")
-        weight = np.sqrt(2 / (9 * narrow)) * draw.standard_normal((wide, narrow, 3, 3))
-        bias = 0.02 * draw.standard_normal(wide)
+        at = f"0:vgg19.features.{index}"
+        noise = stream(f"{at}.weight").standard_normal((wide, narrow, 3, 3))
+        weight = np.sqrt(2 / (9 * narrow)) * noise
+        bias = 0.02 * stream(f"{at}.bias").standard_normal(wide)
         state[f"{index}.weight"] = torch.from_numpy(weight.astype(np.float32))
         state[f"{index}.bias"] = torch.from_numpy(bias.astype(np.float32))
     return state
