@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from torch import Tensor
 
 from animators.animator import Mode, Step
-from animators.fomm.network import FommMotion, FommNetwork, FommSource, inverse
+from animators.fomm.network import FommMotion, FommNetwork, FommSource, Handover, inverse
 from animators.losses.adversarial import LeastSquaresAdversary
 from animators.losses.equivariance import jacobian_equivariance, value_equivariance
 from animators.losses.perceptual import FrozenPerceptual
@@ -183,17 +183,19 @@ class Fomm(AnimatorModule):
         return self.network.encode_motion(frames)
 
     def prepare_reference(self, source: FommSource, reference: FommMotion) -> FommMotion:
-        """Add what the reference frame hands to every frame: inverse jacobians, hull scale.
+        """Add to a reference frame what it hands to every frame of the clip.
 
         Raises:
-            ValueError: a reference frame whose keypoints lie on one line.
+            ValueError: its keypoints lie on one line.
         """
+        return replace(reference, handover=self._handover(source, reference))
+
+    def _handover(self, source: FommSource, reference: FommMotion) -> Handover:
         scale = None
         if self.arguments["hull_scaling"]:
-            scale = hull_scale(
-                hull_area(source.keypoints.value), hull_area(reference.keypoints.value)
-            )
-        return replace(reference, inverse=inverse(reference.keypoints.jacobian), scale=scale)
+            own, then = hull_area(source.keypoints.value), hull_area(reference.keypoints.value)
+            scale = hull_scale(own, then)
+        return Handover(inverse(reference.keypoints.jacobian), scale)
 
     def transfer(
         self, source: FommSource, driving: FommMotion, reference: FommMotion | None, mode: Mode
@@ -208,13 +210,12 @@ class Fomm(AnimatorModule):
             return driving
         if reference is None:
             raise ValueError("relative mode needs the driving clip's reference frame")
-        if reference.inverse is None:
-            reference = self.prepare_reference(source, reference)
+        handover = reference.handover or self._handover(source, reference)
         own, now, then = source.keypoints, driving.keypoints, reference.keypoints
-        scale = 1.0 if reference.scale is None else reference.scale
+        scale = 1.0 if handover.scale is None else handover.scale
         with full_precision(own.value):
             value = displace(own.value, now.value, then.value, scale)
-            jacobian = compose(now.jacobian, reference.inverse, own.jacobian)
+            jacobian = compose(now.jacobian, handover.inverse, own.jacobian)
         return FommMotion(Keypoints(value, jacobian))
 
     def render(self, source: FommSource, motion: FommMotion) -> Tensor:

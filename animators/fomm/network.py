@@ -32,18 +32,29 @@ class FommSource:
 
 
 @dataclass(frozen=True)
+class Handover:
+    """What a reference frame hands to every frame of its clip.
+
+    Attributes:
+        inverse: of its jacobians, (B, K, 2, 2).
+        scale: factor on displacements, (B,); None is 1.
+    """
+
+    inverse: Tensor
+    scale: Tensor | None
+
+
+@dataclass(frozen=True)
 class FommMotion:
-    """What is kept of a driving frame; a reference frame also holds what it hands to every frame.
+    """What is kept of a driving frame.
 
     Attributes:
         keypoints: K keypoints and jacobians.
-        inverse: of the jacobians, (B, K, 2, 2), in a prepared reference frame.
-        scale: factor on displacements, (B,), in a prepared reference frame.
+        handover: in a prepared reference frame.
     """
 
     keypoints: Keypoints
-    inverse: Tensor | None = None
-    scale: Tensor | None = None
+    handover: Handover | None = None
 
 
 def inverse(matrices: Tensor) -> Tensor:
