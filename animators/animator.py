@@ -79,7 +79,10 @@ class Animator(Protocol[Source, Motion]):
         ...
 
     def prepare_reference(self, source: Source, reference: Motion) -> Motion:
-        """Fill in what of the reference frame stays the same over a clip; called once a clip."""
+        """Fill in what of the reference frame stays the same over a clip, to save its repetition.
+
+        Called once a clip; `transfer` also takes a reference that did not pass here.
+        """
         ...
 
     def render(self, source: Source, motion: Motion) -> Tensor:

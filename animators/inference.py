@@ -190,14 +190,20 @@ def animate(
 
 @torch.no_grad()
 def reconstruct(
-    model: Animator[Any, Any], video: Tensor, references: Tensor | None = None, *, chunk: int = 1
+    model: Animator[Any, Any],
+    video: Tensor,
+    references: Tensor | None = None,
+    *,
+    mode: Mode | str = Mode.ABSOLUTE,
+    chunk: int = 1,
 ) -> Tensor:
-    """Rebuild clips from their own first frames, in absolute mode.
+    """Rebuild clips from their own first frames.
 
     Args:
         model: the animator.
         video: (B, T, 3, H, W) in [0, 1]; frame 0 is the source.
         references: (B, N, 3, H, W), further views for an animator that takes several.
+        mode: absolute, or another that needs no reference frame (avd).
         chunk: driving frames per call.
 
     Returns:
@@ -211,7 +217,7 @@ def reconstruct(
     source = video[:, 0]
     if references is not None and references.shape[1]:
         source = torch.cat([source[:, None], _to_model(model, references)], dim=1)
-    pieces = stream(model, source, torch.split(video, chunk, dim=1), mode=Mode.ABSOLUTE, pair=True)
+    pieces = stream(model, source, torch.split(video, chunk, dim=1), mode=mode, pair=True)
     return torch.cat([piece.clamp(0, 1) for piece in pieces], dim=1)
 
 

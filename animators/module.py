@@ -13,20 +13,20 @@ from torch.optim import Optimizer
 from animators import inference
 from animators.animator import Mode, Step
 from animators.losses.perceptual import FrozenPerceptual
-from animators.training import Adversary, FiniteWatch, Training, weighted_total, window
+from animators.training import FiniteWatch, Training, weighted_total, window
 
 if TYPE_CHECKING:
     from datamodules.batch import ClipBatch, PairBatch
 
 CHECKPOINT_FORMAT = 1
+COUNTERS = ("optimizer_steps", "batches_seen", "pairs_seen")
 
 
 class AnimatorModule(LightningModule):
     """Base of the animators: a subclass writes the verbs and `training_losses`.
 
-    Optimisation is manual for all, so that accumulation and clipping mean the same with
-    and without an adversary. Validation returns reconstructions and judges nothing: the
-    metrics live in a callback, so that they cannot leak into checkpoints.
+    Optimisation is manual, so that accumulation and clipping mean the same with and without an
+    adversary. Validation judges nothing: metrics live in a callback, out of checkpoints' reach.
 
     Args:
         network: the generator side; its parameters are the first player's.
@@ -35,14 +35,13 @@ class AnimatorModule(LightningModule):
         loss_weights: a weight for every raw loss, adversarial one included.
         training: optimiser, schedule, accumulation and clipping.
         adversary: second player, or None.
-        perceptual: loss that training loads, or None; a subclass adds it to its losses once
-            it is loaded.
+        perceptual: loss that a subclass adds once it is loaded, or None.
 
     Raises:
-        ValueError: a perceptual pyramid too deep for the size, or training settings that name
-            a part which the network lacks.
+        ValueError: too many perceptual scales, or training settings for a part that is not there.
     """
 
+    adversary: Any  # an `animators.training.Adversary`, or None
     modes: tuple[Mode, ...] = (Mode.ABSOLUTE, Mode.RELATIVE)
     mode_remedies: Mapping[Mode, str] = MappingProxyType({})
     inference_arguments: ClassVar[frozenset[str]] = frozenset()
@@ -91,11 +90,7 @@ class AnimatorModule(LightningModule):
         """Combine the motions of source, driving frame and reference frame."""
 
     def prepare_reference(self, source: Any, reference: Any) -> Any:
-        """Fill in what of a reference frame's motion stays the same over a clip; by default none.
-
-        Called once a clip with the reference's own motion; `transfer` also takes a motion that
-        did not pass here.
-        """
+        """Fill in, once a clip, what of its reference's motion stays the same; here nothing."""
         return reference
 
     @abstractmethod
@@ -122,10 +117,10 @@ class AnimatorModule(LightningModule):
         """
         theirs = {"class": type(other).__name__, **other.arguments}
         ours = {"class": type(self).__name__, **self.arguments}
-        names = [k for k in ours | theirs if theirs.get(k) != ours.get(k)]
-        if names := [k for k in names if k not in self.inference_arguments]:
-            differ = [f"{k} {theirs.get(k)} there, {ours.get(k)} here" for k in names]
-            raise ValueError("; ".join(differ))
+        names = (ours | theirs).keys() - self.inference_arguments
+        if differ := sorted(k for k in names if theirs.get(k) != ours.get(k)):
+            said = (f"{k} {theirs.get(k)} there, {ours.get(k)} here" for k in differ)
+            raise ValueError("; ".join(said))
         self.network.load_state_dict(other.network.state_dict())
 
     # What users call.
@@ -169,14 +164,15 @@ class AnimatorModule(LightningModule):
         return inference.animate(self, source, driving, mode=mode, reference=reference, chunk=size)
 
     def reconstruct(
-        self, video: Tensor, references: Tensor | None = None, chunk: int | None = None
+        self,
+        video: Tensor,
+        references: Tensor | None = None,
+        chunk: int | None = None,
+        mode: Mode | str = Mode.ABSOLUTE,
     ) -> Tensor:
-        """Rebuild clips (B, T, 3, H, W) from their first frames and (B, N, 3, H, W) references.
-
-        Result and errors as in `animators.inference.reconstruct`.
-        """
+        """Rebuild clips from their first frames; see `animators.inference.reconstruct`."""
         size = chunk or self.default_chunk()
-        return inference.reconstruct(self, video, references, chunk=size)
+        return inference.reconstruct(self, video, references, mode=mode, chunk=size)
 
     # Training.
 
@@ -203,8 +199,7 @@ class AnimatorModule(LightningModule):
 
     def training_step(self, batch: "PairBatch", batch_idx: int) -> None:
         """One step of the generator side, then one of the adversary on the same prediction."""
-        optimizers: list[Any] = self.optimizers(use_pl_optimizer=True)  # type: ignore[assignment]
-        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        optimizers = _listed(self.optimizers())
         size, last = window(
             batch_idx, int(self.trainer.num_training_batches), self.training_settings.accumulate
         )
@@ -213,7 +208,7 @@ class AnimatorModule(LightningModule):
         step = self.training_losses(batch)
         losses = dict(step.losses)
         if self.adversary is not None:
-            losses |= self._second_player().for_generator(step, batch)
+            losses |= self.adversary.for_generator(step, batch)
         total = weighted_total(losses, self.loss_weights)
         self._update(optimizers[0], total / size, last)
         if self.adversary is not None:
@@ -223,7 +218,7 @@ class AnimatorModule(LightningModule):
         self.batches_seen += 1
         if last:
             self.optimizer_steps += 1
-            for schedule in self._schedules():
+            for schedule in _listed(self.lr_schedulers()):
                 schedule.step()
         self._report(losses, total)
 
@@ -232,17 +227,10 @@ class AnimatorModule(LightningModule):
     ) -> dict[str, Tensor]:
         self.toggle_optimizer(optimizer)
         detached = step._replace(prediction=step.prediction.detach())
-        own = self._second_player().for_itself(detached, batch)
+        own = self.adversary.for_itself(detached, batch)
         self._update(optimizer, torch.stack(list(own.values())).sum() / size, last)
         self.untoggle_optimizer(optimizer)
         return {f"adversary/{name}": value for name, value in own.items()}
-
-    def _second_player(self) -> Adversary:
-        return self.adversary  # type: ignore[return-value]
-
-    def _schedules(self) -> list[Any]:
-        schedules: Any = self.lr_schedulers()
-        return schedules if isinstance(schedules, list) else [schedules]
 
     def _update(self, optimizer: Any, loss: Tensor, last: bool) -> None:
         self.manual_backward(loss)
@@ -262,20 +250,18 @@ class AnimatorModule(LightningModule):
         self._finite.add(rows.values())
         if self.batches_seen % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.check_finite()
-            rate = self._schedules()[0].get_last_lr()[0]
+            rate = _listed(self.lr_schedulers())[0].get_last_lr()[0]
             self.write({**{k: float(v) for k, v in rows.items()}, "train/learning_rate": rate})
         self.log("loss", total.detach(), prog_bar=True, logger=False, batch_size=1)
 
     def write(self, rows: Mapping[str, float]) -> None:
         """Send a row to every logger, at the number of batches seen.
 
-        Not through `log`, whose row for a batch is written after the checkpoint of that
-        batch, so that a resumed run would lack it.
+        Not through `log`, which writes after the batch's checkpoint: a resumed run would lack it.
         """
+        row = {**rows, "pairs_seen": float(self.pairs_seen)}
         for logger in self.loggers:
-            logger.log_metrics(
-                {**rows, "pairs_seen": float(self.pairs_seen)}, step=self.batches_seen
-            )
+            logger.log_metrics(row, step=self.batches_seen)
 
     def check_finite(self) -> None:
         """Raise FloatingPointError if a loss has become NaN or infinite since the last call."""
@@ -293,17 +279,12 @@ class AnimatorModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say how to rebuild the network, and where training stands."""
         checkpoint["animator"] = self.description()
-        checkpoint["training"] = {
-            "optimizer_steps": self.optimizer_steps,
-            "batches_seen": self.batches_seen,
-            "pairs_seen": self.pairs_seen,
-        }
+        checkpoint["training"] = {name: getattr(self, name) for name in COUNTERS}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the counters."""
-        self.optimizer_steps = checkpoint["training"]["optimizer_steps"]
-        self.batches_seen = checkpoint["training"]["batches_seen"]
-        self.pairs_seen = checkpoint["training"]["pairs_seen"]
+        for name in COUNTERS:
+            setattr(self, name, checkpoint["training"][name])
 
     def description(self) -> dict[str, Any]:
         """Return what `load_animator` needs: format, class path and primitives."""
@@ -313,3 +294,7 @@ class AnimatorModule(LightningModule):
             "class_path": f"{kind.__module__.removesuffix('.module')}.{kind.__qualname__}",
             "init_args": dict(self.arguments),
         }
+
+
+def _listed(x: Any) -> list[Any]:
+    return x if isinstance(x, list) else [x]

@@ -30,7 +30,8 @@ def add_driving(options: argparse.ArgumentParser) -> None:
     """Add what every command takes that follows a driving clip."""
     options.add_argument(
         "--mode", default="relative", help="relative (default): move away from the source as the "
-        "driving clip moves away from its reference frame; absolute: take the driving poses"
+        "driving clip moves away from its reference frame; absolute: take the driving poses; avd: "
+        "take them fitted to the source's shape (animators with an AVD network)"
     )  # fmt: skip
     options.add_argument(
         "--reference-frame", default="first", metavar="first|best|N",

@@ -32,10 +32,10 @@ def edit(options: argparse.Namespace) -> None:
     media.check_output(options.output)
     given = [p for p in (options.source, options.checkpoint, options.driving) if p is not None]
     pictures.refuse_inputs(options.output, *given)
-    if options.driving is not None and options.mode == Mode.ABSOLUTE:
+    if options.driving is not None and options.mode in (Mode.ABSOLUTE, Mode.AVD):
         raise ValueError(
-            "an edited picture follows a clip in relative mode only: absolute motion replaces "
-            "the edited pose; leave --mode out"
+            f"an edited picture follows a clip in relative mode only: {options.mode} motion "
+            "replaces the edited pose; leave --mode out"
         )
     model = _editable(options)
     source = pictures.open_source(options.source, options.crop, model)

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from animators.animator import Mode
 from animators.commands import pictures
 from animators.commands.options import Crop
+from animators.inference import check_mode
 from animators.module import AnimatorModule
 from animators.weights import load_animator
 from datamodules import media
@@ -31,12 +32,13 @@ def animate(options: argparse.Namespace) -> None:
     pictures.refuse_inputs(options.output, options.source, options.driving, options.checkpoint)
     if options.chunk is not None and options.chunk < 1:
         raise ValueError(f"--chunk must be at least 1, got {options.chunk}")
-    if options.mode == Mode.ABSOLUTE and options.reference_frame != "first":
+    if options.mode in (Mode.ABSOLUTE, Mode.AVD) and options.reference_frame != "first":
         raise ValueError(
-            "--reference-frame has no meaning in absolute mode, which takes each frame's own pose: "
-            "leave it out, or use --mode relative"
+            f"--reference-frame has no meaning in {options.mode} mode, which takes each frame's "
+            "own pose: leave it out, or use --mode relative"
         )
     model = load_animator(options.checkpoint, options.device)
+    check_mode(model, options.mode)
     source = pictures.open_source(options.source, options.crop, model)
     with media.open_clip(options.driving) as clip:
         written = write_animation(model, source, clip, options)
@@ -65,9 +67,9 @@ def write_animation(
                 yield chunk
                 bar.update(chunk.shape[1])
 
-    mode = Mode.ABSOLUTE if options.mode == "absolute" else options.mode
+    mode = check_mode(model, options.mode)
     reference = None
-    if mode != Mode.ABSOLUTE:
+    if mode is Mode.RELATIVE:
         if clip.num_frames == 1:
             print(
                 f"note: {clip.path} is a single frame, which moves nothing in relative mode: "

@@ -76,6 +76,10 @@ def arguments(folder: Path, workers: int, accumulate: int, ema: bool) -> list[st
         f"--run_dir={folder}",
         "--model=tests.animators.resume_worker.DropoutLia",
         f"--model.init_args.training.accumulate={accumulate}",
+        # the rate falls in the middle of the run
+        "--model.init_args.training.unit=epochs",
+        "--model.init_args.training.decay=steps",
+        "--model.init_args.training.milestones=[1]",
         "--data.init_args.toy={train_clips: 20, identities: 4, test_clips: 2, "
         "test_identities: 2, frames: 6}",
         "--data.init_args.repeats=1",

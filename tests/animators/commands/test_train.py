@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -64,6 +65,9 @@ def one_line(capsys):
             ],
             ["perceptual_scales", "64", "3"],
         ),
+        (["--model.init_args.training.unit=weeks"], ["unit", "weeks"]),
+        (["--model.init_args.training.rate_factors={lips: 0}"], ["no part 'lips'", "encoder"]),
+        (["--model.init_args.training.clip_parts=[encoder]"], ["clip_parts", "clip_norm"]),
     ],
 )
 def test_a_mistake_is_one_line(extra, said, arguments, capsys, tmp_path):
@@ -129,6 +133,34 @@ def test_a_run_leaves_what_the_contract_says(trained):
     } == names
     header = (trained / "metrics.csv").read_text().splitlines()[0].split(",")
     assert {"step", "pairs_seen", "train/total", "val/l1", "val/copy_source_l1"} <= set(header)
+
+
+def test_training_settings_come_whole_out_of_yaml(arguments, tmp_path):
+    """A mapping, tuples, infinity and a schedule in epochs, through the run and its own config."""
+    wanted = {
+        "weight_decay": 1e-4,
+        "rate_factors": {"encoder": 0.0},
+        "unit": "epochs",
+        "decay": "steps",
+        "milestones": [1],
+        "clip_norm": 10,
+        "clip_norm_type": math.inf,
+        "clip_parts": ["decoder", "encoder"],
+    }
+    yaml_file = tmp_path / "training.yaml"
+    yaml_file.write_text(yaml.safe_dump({"model": {"init_args": {"training": wanted}}}))
+    extra = ["--config", str(yaml_file), "--trainer.max_epochs=2", "--trainer.log_every_n_steps=1"]
+    assert main([*arguments, *extra]) == 0
+    last = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
+    generator, adversary = last["optimizer_states"]
+    assert [g["lr"] for g in generator["param_groups"]] == pytest.approx([0.0002, 0.0])
+    assert adversary["param_groups"][0]["lr"] == pytest.approx(0.0002)
+    assert {g["weight_decay"] for g in generator["param_groups"]} == {1e-4}
+    rows = list(csv.DictReader((tmp_path / "run/metrics.csv").open()))
+    rates = [float(r["train/learning_rate"]) for r in rows if r["train/learning_rate"]]
+    assert rates == pytest.approx([0.002, 0.0002, 0.0002, 0.0002])
+    saved = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
+    assert saved["model"]["init_args"]["training"].items() >= wanted.items()
 
 
 def test_its_config_is_a_config(trained, arguments, tmp_path):
