@@ -28,7 +28,7 @@ def _arguments(state: Mapping[str, Tensor], config: str) -> dict[str, Any]:
     last = f"up_blocks.{blocks - 1}.conv.weight"
     down = count(r"generator\.down_blocks\.\d+\.conv\.weight")
     flow = "generator.pixelwise_flow_predictor.hourglass"
-    sizes = {
+    sizes: dict[str, Any] = {
         "image_size": int(config.rpartition("-")[2]),
         "num_regions": width("region_predictor.regions.weight"),
         "region_width": width(f"region_predictor.predictor.decoder.{last}"),
@@ -36,13 +36,16 @@ def _arguments(state: Mapping[str, Tensor], config: str) -> dict[str, Any]:
         "max_width": width(f"{flow}.encoder.down_blocks.{blocks - 1}.conv.weight"),
         "blocks": blocks,
         "generator_width": width("generator.first.conv.weight"),
-        "generator_max_width": width(f"generator.down_blocks.{down - 1}.conv.weight"),
         "down_blocks": down,
         "residual_blocks": count(r"generator\.bottleneck\.r\d+\.conv1\.weight"),
         "background": background,
         "avd": count(r"avd_network\..+") > 0,
         "region_padding": 3 if config == "vox-256" else 0,
     }
+    # a width that no limit cut says nothing of the limit
+    coarsest = width(f"generator.down_blocks.{down - 1}.conv.weight")
+    if coarsest < sizes["generator_width"] * 2**down:
+        sizes["generator_max_width"] = coarsest
     if background:
         sizes["background_width"] = width("bg_predictor.encoder.down_blocks.0.conv.weight")
     return sizes
