@@ -1,5 +1,7 @@
 """What the import of the authors' MRAA takes off a file, and what off the configuration's name."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -8,43 +10,46 @@ from animators.commands.import_weights import main
 from animators.nn.resample import gaussian_taps
 
 
-def published(*, regions=4, background=True, avd=True):
-    """A small file under the authors' names, written from the spec; 2 halvings, width 4."""
-    draw = torch.Generator().manual_seed(0)
+def conv(at, a, b, kernel):
+    return {f"{at}.weight": torch.randn(b, a, kernel, kernel), f"{at}.bias": torch.randn(b)}
 
-    def conv(at, a, b, kernel):
-        return {
-            f"{at}.weight": torch.randn(b, a, kernel, kernel, generator=draw),
-            f"{at}.bias": torch.randn(b, generator=draw),
-        }
 
-    def norm(at, channels):
-        one = torch.ones(channels)
-        counter = torch.tensor(0)
-        parts = {"weight": one, "bias": one, "running_mean": one, "running_var": one}
-        return {f"{at}.{k}": v for k, v in parts.items()} | {f"{at}.num_batches_tracked": counter}
+def norm(at, channels):
+    names = ("weight", "bias", "running_mean", "running_var")
+    parts = {f"{at}.{name}": torch.rand(channels) for name in names}
+    return parts | {f"{at}.num_batches_tracked": torch.tensor(0)}
 
-    def block(at, a, b, kernel=3):
-        return conv(f"{at}.conv", a, b, kernel) | norm(f"{at}.norm", b)
 
-    def hourglass(at, channels):
-        state = block(f"{at}.encoder.down_blocks.0", channels, 8)
-        state |= block(f"{at}.encoder.down_blocks.1", 8, 16)
-        state |= block(f"{at}.decoder.up_blocks.0", 16, 8)
-        return state | block(f"{at}.decoder.up_blocks.1", 16, 4)
+def block(at, a, b, kernel=3):
+    return conv(f"{at}.conv", a, b, kernel) | norm(f"{at}.norm", b)
 
-    def layers(at, widths):
-        state = {}
-        for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False)):
-            state[f"{at}.{3 * i}.weight"] = torch.randn(b, a, generator=draw)
-            state[f"{at}.{3 * i}.bias"] = torch.randn(b, generator=draw)
-            if i < len(widths) - 2:
-                state |= norm(f"{at}.{3 * i + 1}", b)
-        return state
 
+def blur():
     taps = gaussian_taps(1.5)
-    blur = {"down.weight": torch.outer(taps, taps).expand(3, 1, 13, 13).clone()}
-    flow = hourglass("hourglass", 4 * (regions + 1)) | blur
+    return {"down.weight": torch.outer(taps, taps).expand(3, 1, 13, 13).clone()}
+
+
+def hourglass(at, channels):
+    """Two halvings, width 4, at most 16."""
+    state = block(f"{at}.encoder.down_blocks.0", channels, 8)
+    state |= block(f"{at}.encoder.down_blocks.1", 8, 16)
+    state |= block(f"{at}.decoder.up_blocks.0", 16, 8)
+    return state | block(f"{at}.decoder.up_blocks.1", 16, 4)
+
+
+def layers(at, widths):
+    state = {}
+    for i, (a, b) in enumerate(pairwise(widths)):
+        state[f"{at}.{3 * i}.weight"] = torch.randn(b, a)
+        state[f"{at}.{3 * i}.bias"] = torch.randn(b)
+        if i < len(widths) - 2:
+            state |= norm(f"{at}.{3 * i + 1}", b)
+    return state
+
+
+def published(*, regions=4, background=True, avd=True):
+    """A small file under the authors' names, written from the spec."""
+    flow = hourglass("hourglass", 4 * (regions + 1)) | blur()
     channels = 4 + 4 * (regions + 1)
     flow |= conv("mask", channels, regions + 1, 7) | conv("occlusion", channels, 1, 7)
     generator = {f"pixelwise_flow_predictor.{key}": value for key, value in flow.items()}
@@ -53,10 +58,10 @@ def published(*, regions=4, background=True, avd=True):
     generator |= block("up_blocks.0", 8, 8) | block("up_blocks.1", 8, 4)
     for i in (1, 2):
         generator |= conv(f"bottleneck.r0.conv{i}", 8, 8, 3) | norm(f"bottleneck.r0.norm{i}", 8)
-    predictor = hourglass("predictor", 3) | conv("regions", 7, regions, 7) | blur
+    predictor = hourglass("predictor", 3) | conv("regions", 7, regions, 7) | blur()
     still = {}
     if background:
-        for i, (a, b) in enumerate(((6, 4), (4, 8), (8, 16), (16, 16), (16, 16))):
+        for i, (a, b) in enumerate(pairwise((6, 4, 8, 16, 16, 16))):
             still |= block(f"encoder.down_blocks.{i}", a, b)
         still |= {"fc.weight": torch.zeros(6, 16), "fc.bias": torch.ones(6)}
     content = {"generator": generator, "region_predictor": predictor, "bg_predictor": still}
