@@ -35,13 +35,16 @@ def test_clip(animator: "AnimatorModule", frames: int) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def naive(animator: "AnimatorModule", source: Tensor, driving: Tensor) -> Tensor:
+def naive(
+    animator: "AnimatorModule", source: Tensor, driving: Tensor, *, everything: bool = False
+) -> Tensor:
     """Animate in relative mode, encoding the source again for every frame.
 
     Args:
         animator: in eval mode.
         source: (1, 3, H, W) in [0, 1].
         driving: (1, T, 3, H, W) in [0, 1].
+        everything: read the motion of the reference frame again for every frame too.
 
     Returns:
         (1, T, 3, H, W).
@@ -51,6 +54,8 @@ def naive(animator: "AnimatorModule", source: Tensor, driving: Tensor) -> Tensor
     for frame in driving.unbind(1):
         state = animator.encode_source(source)
         motion = animator.encode_motion(frame)
+        if everything:
+            reference = animator.encode_motion(driving[:, 0])
         moved = animator.transfer(state, motion, reference, Mode.RELATIVE)
         made.append(animator.render(state, moved))
     return torch.stack(made, dim=1)
@@ -107,28 +112,27 @@ def interleaved(
 def part_times(
     animator: "AnimatorModule", source: Tensor, driving: Tensor, repeats: int
 ) -> dict[str, float]:
-    """Time the encoder and the decoder on single pictures.
+    """Time the verbs on single pictures.
 
     Returns:
-        `encoder`: seconds, the mean of encoding a source and of reading a driving frame's motion;
-        `decoder`: seconds of handing over the motion and drawing.
+        `source` and `motion`: seconds of encoding a source, and of reading a frame's motion;
+        `drawing`: of handing over the motion from a prepared reference frame, and rendering.
     """
     device = animator.device
     state = animator.encode_source(source)
-    reference = animator.encode_motion(driving[:, 0])
+    motion = animator.encode_motion(driving[:, 0])
+    reference = animator.prepare_reference(state, motion)
 
     def draw() -> Tensor:
-        moved = animator.transfer(state, reference, reference, Mode.RELATIVE)
+        moved = animator.transfer(state, motion, reference, Mode.RELATIVE)
         return animator.render(state, moved)
 
     parts: dict[str, Loop] = {
         "source": lambda: animator.encode_source(source),
         "motion": lambda: animator.encode_motion(driving[:, 0]),
-        "decoder": draw,
+        "drawing": draw,
     }
-    medians, _ = interleaved(parts, max(10, 4 * repeats), device)
-    encoder = (medians["source"] + medians["motion"]) / 2
-    return {"encoder": encoder, "decoder": medians["decoder"]}
+    return interleaved(parts, max(10, 4 * repeats), device)[0]
 
 
 class _QrCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -140,34 +144,31 @@ class _QrCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def count_calls(animator: "AnimatorModule", source: Tensor, driving: Tensor) -> dict[str, int]:
-    """Count what one pass of the streaming loop asks of the network, one frame at a time.
+    """Count what one pass of the streaming loop asks of the animator, one frame at a time.
 
     Returns:
-        `encoder` and `decoder`: pictures through each; `qr`: QR decompositions.
+        `encode_source`, `encode_motion`, `render`: pictures through each verb; `qr`: QR
+        decompositions.
     """
-    counts = {"encoder": 0, "decoder": 0}
+    counts = {"encode_source": 0, "encode_motion": 0, "render": 0}
 
-    def counting(part: str, verb: Callable[..., Any], pictures: int) -> Callable[..., Any]:
+    def counting(name: str, verb: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*arguments: Any, **named: Any) -> Any:
-            counts[part] += len(arguments[pictures]) if pictures >= 0 else 1
-            return verb(*arguments, **named)
+            result = verb(*arguments, **named)
+            counts[name] += len(result if name == "render" else arguments[0])
+            return result
 
         return counted
 
     animator.train()
     animator.eval()  # forgets what is kept between passes
-    verbs = {
-        "encode_source": counting("encoder", animator.encode_source, 0),
-        "encode_motion": counting("encoder", animator.encode_motion, 0),
-        "render": counting("decoder", animator.render, -1),
-    }
-    for name, verb in verbs.items():
-        object.__setattr__(animator, name, verb)
+    for name in counts:
+        object.__setattr__(animator, name, counting(name, getattr(animator, name)))
     try:
         with _QrCounter() as counter:  # type: ignore[no-untyped-call]
             ours(animator, source, driving, 1)
     finally:
-        for name in verbs:
+        for name in counts:
             object.__delattr__(animator, name)
     return {**counts, "qr": counter.count}
 
