@@ -97,7 +97,8 @@ class DenseMotion(nn.Module):
         seen = torch.cat([heat[:, :, None].to(warped.dtype), warped], dim=2).flatten(1, 2)
         features = self.hourglass(seen)
         with full_precision(small):
-            mask = at_least_float32(self.mask(features)).softmax(dim=1)
+            features = at_least_float32(features)
+            mask = self.mask(features).softmax(dim=1)
             grid = torch.einsum("bkhw,bkhwd->bhwd", mask, motions.to(mask.dtype))
-            occlusion = at_least_float32(self.occlusion(features)).sigmoid()
+            occlusion = self.occlusion(features).sigmoid()
         return DenseFlow(grid, mask, occlusion)

@@ -114,9 +114,15 @@ class HeatmapPredictor(nn.Module):
         self.shrink_factor, self.temperature, self.padding = shrink_factor, temperature, padding
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (B, 3, H, W) in [0, 1] to features (B, C, h, w) and heatmaps (B, K, h', w')."""
+        """Map (B, 3, H, W) in [0, 1] to features (B, C, h, w) and heatmaps (B, K, h', w').
+
+        Both are at least float32.
+        """
         features = self.hourglass(shrink(images, self.shrink_factor))
-        return features, spatial_softmax(self.logits(features), self.temperature)
+        with full_precision(images):
+            # a low temperature would magnify what half precision rounds off the logits
+            features = at_least_float32(features)
+            return features, spatial_softmax(self.logits(features), self.temperature)
 
 
 class KeypointDetector(nn.Module):
@@ -166,7 +172,7 @@ class KeypointDetector(nn.Module):
         """Detect in (B, 3, H, W) in [0, 1]."""
         features, heatmap = self.heatmaps(images)
         with full_precision(images):
-            maps = torch.unflatten(at_least_float32(self.jacobian(features)), 1, (-1, 4))
+            maps = torch.unflatten(self.jacobian(features), 1, (-1, 4))
             maps = maps.expand(-1, heatmap.shape[1], -1, -1, -1)
             jacobian = torch.einsum("bkhw,bkchw->bkc", heatmap, maps)
             return Keypoints(expectation(heatmap), torch.unflatten(jacobian, 2, (2, 2)))
