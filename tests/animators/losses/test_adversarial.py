@@ -6,11 +6,15 @@ from torch import nn
 
 from animators.losses.adversarial import (
     ImageAdversary,
+    LeastSquaresAdversary,
+    feature_matching_loss,
+    least_squares_discriminator_losses,
+    least_squares_generator_loss,
     logistic_discriminator_losses,
     non_saturating_generator_loss,
     r1_penalty,
 )
-from animators.nn.discriminators import StyleGan2Discriminator
+from animators.nn.discriminators import PatchDiscriminator, StyleGan2Discriminator
 
 
 class Linear(nn.Module):
@@ -110,3 +114,75 @@ def test_lazy_r1_counts_its_interval_and_survives_a_restart():
 def test_senseless_settings_are_refused(arguments):
     with pytest.raises(ValueError, match="r1_"):
         ImageAdversary(Linear(8), **arguments)
+
+
+def test_least_squares_by_hand():
+    real, fake = torch.tensor([1.0, 3.0]), torch.tensor([0.0, 2.0])
+    assert least_squares_generator_loss(fake) == (1 + 1) / 2
+    assert least_squares_discriminator_losses(real, fake) == ((0 + 4) / 2, (0 + 4) / 2)
+
+
+def test_feature_matching_is_a_sum_of_means():
+    real = [torch.zeros(2, 4, 3, 3), torch.ones(2, 8, 2, 2)]
+    fake = [torch.full((2, 4, 3, 3), -0.5), torch.full((2, 8, 2, 2), 3.0)]
+    assert feature_matching_loss(real, fake) == 0.5 + 2.0
+    with pytest.raises(ValueError, match="shorter"):
+        feature_matching_loss(real, fake[:1])
+
+
+@pytest.fixture
+def patches():
+    """An adversary of patches with one map of condition; a step; a batch."""
+    adversary = LeastSquaresAdversary(PatchDiscriminator(64, condition_channels=1, width=4))
+    step, batch = pictures(2, 64)
+    step.condition = torch.rand(2, 1, 64, 64)
+    return adversary, step, batch
+
+
+def test_a_perfect_prediction_matches_every_feature(patches):
+    adversary, step, batch = patches
+    losses = adversary.for_generator(step, batch)
+    assert set(losses) == {"adversarial", "feature_matching"}
+    assert losses["feature_matching"] > 0.01
+    same = SimpleNamespace(prediction=batch["driving"], condition=step.condition)
+    assert adversary.for_generator(same, batch)["feature_matching"] == 0
+
+
+def test_features_are_matched_by_moving_the_prediction_only(patches):
+    adversary, step, batch = patches
+    batch["driving"].requires_grad_()
+    sum(adversary.for_generator(step, batch).values()).backward()
+    assert step.prediction.grad.abs().sum() > 0
+    assert batch["driving"].grad is None
+
+
+def test_patches_judge_with_the_condition(patches):
+    adversary, step, batch = patches
+    other = SimpleNamespace(prediction=step.prediction, condition=1 - step.condition)
+    for judge in (adversary.for_generator, adversary.for_itself):
+        first, second = judge(step, batch), judge(other, batch)
+        assert all(first[name] != second[name] for name in first)
+
+
+def test_the_patches_own_losses_leave_the_generator_alone(patches):
+    adversary, step, batch = patches
+    losses = adversary.for_itself(step, batch)
+    assert set(losses) == {"real", "fake"}
+    sum(losses.values()).backward()
+    assert step.prediction.grad is None
+    assert all(p.grad is not None for p in adversary.parameters())
+
+
+def test_patches_learn_to_tell_two_kinds_of_picture(patches):
+    adversary, step, batch = patches
+    torch.manual_seed(0)
+    step.prediction = torch.rand(2, 3, 64, 64).round()
+    adam = torch.optim.Adam(adversary.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(40):
+        total = sum(adversary.for_itself(step, batch).values())
+        adam.zero_grad()
+        total.backward()
+        adam.step()
+        losses.append(total.item())
+    assert losses[-1] < losses[0] / 4
