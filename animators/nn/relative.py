@@ -72,4 +72,4 @@ def shape_distance(a: Tensor, b: Tensor) -> Tensor:
         size = hull_area(points).sqrt()[:, None, None]
         parts.append((points - points.mean(dim=1, keepdim=True)) / size)
     difference = (parts[0] - parts[1]).square().sum(dim=(1, 2))
-    return torch.nan_to_num(difference, nan=torch.inf)
+    return torch.nan_to_num(difference, nan=torch.inf, posinf=torch.inf)
