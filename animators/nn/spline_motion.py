@@ -153,14 +153,15 @@ class DenseSplineMotion(nn.Module):
         warped = warp_each(small, motions, align_corners=self.align_corners)
         heat = torch.where(heat.abs() < SMALLEST_HEAT, 0.0, heat).to(warped.dtype)
         maps = self.hourglass.maps(torch.cat([heat, warped.flatten(1, 2)], dim=1))
-        contribution = contribution_maps(self.contribution(maps[-1]), keep)
         with full_precision(small):
+            contribution = contribution_maps(self.contribution(at_least_float32(maps[-1])), keep)
             grid = torch.einsum("bkhw,bkhwd->bhwd", contribution, motions.to(contribution.dtype))
         features = maps[-self.inside :]
         for up in self.up:
             features.append(up(features[-1]))
-        occlusion = [
-            at_least_float32(head(feature)).sigmoid()
-            for head, feature in zip(self.occlusion, features, strict=True)
-        ]
-        return SplineFlow(grid, contribution, tuple(occlusion))
+        with full_precision(small):
+            occlusion = tuple(
+                head(at_least_float32(feature)).sigmoid()
+                for head, feature in zip(self.occlusion, features, strict=True)
+            )
+        return SplineFlow(grid, contribution, occlusion)
