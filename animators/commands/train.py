@@ -14,6 +14,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
+from animators.avd import AvdTraining
 from animators.callbacks.csv import RunCsv
 from animators.callbacks.evaluate import Evaluate
 from animators.module import AnimatorModule
@@ -122,6 +123,10 @@ class ZooCli(LightningCLI):
         resolve(*self._pretrained_files(model))
         if config.init_from is not None and resume is None:
             _start_from(model, config.init_from)
+        if isinstance(model, AvdTraining):
+            if resume is not None:
+                model.continue_from(read_checkpoint(resume), resume)
+            model.check_started()
         for logger in self.trainer.loggers:
             if isinstance(logger, RunCsv):
                 logger.keep_until(_batches_at(resume))
@@ -229,6 +234,7 @@ def _quiet() -> None:
         "LightningCLI's args",
         ".*isinstance.treespec",
         ".*sync_dist=True",
+        ".*in eval mode at the start of training",  # frozen on purpose in a second stage
     )
     for message in messages:
         warnings.filterwarnings("ignore", message=message)
