@@ -225,7 +225,7 @@ def test_an_adversarial_run_through_the_command(tmp_path):
                 "--data.init_args.toy={train_clips: 4, identities: 2, test_clips: 1, "
                 "test_identities: 1, frames: 3}",
                 "--data.init_args.batch_size=2",
-                '--model.init_args.training.rate_factors={"keypoints":0.0}',
+                "--model.init_args.training.rate_factors.keypoints=0",
                 "--trainer.enable_progress_bar=false",
                 "--trainer.enable_model_summary=false",
             ]
