@@ -83,7 +83,9 @@ def regions_of(heatmap: Tensor) -> Regions:
         shift = expectation(heatmap)
         grid = coordinate_grid(heatmap.shape[2], heatmap.shape[3], heatmap)
         offset = grid - shift[:, :, None, None]
-        covariance = torch.einsum("bkhw,bkhwi,bkhwj->bkij", heatmap, offset, offset)
+        products = offset[..., :, None] * offset[..., None, :]
+        # not einsum, whose running sums lose a digit that inverses need
+        covariance = (heatmap[..., None, None] * products).sum(dim=(2, 3))
         axes, variances = principal_axes(covariance)
         lacking = (SMALLEST_VARIANCE - variances[..., 1]).clamp_min(0)[..., None]
         identity = torch.eye(2, device=covariance.device, dtype=covariance.dtype)
