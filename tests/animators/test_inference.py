@@ -109,6 +109,39 @@ def test_several_clips_keep_apart():
     assert out[1, :, 0, 0, 0].tolist() == pytest.approx([0.2, 0.1])
 
 
+class Fitter(Shader):
+    """A shader whose AVD mode takes the darker of two shades, and no reference frame."""
+
+    modes = (Mode.ABSOLUTE, Mode.RELATIVE, Mode.AVD)
+
+    def transfer(self, source, driving, reference, mode):
+        if mode is Mode.AVD:
+            assert reference is None
+            return Shade(torch.minimum(source.value, driving.value))
+        return super().transfer(source, driving, reference, mode)
+
+
+def test_avd_reads_no_reference_frame():
+    model, clip = Fitter(), flat([0.2, 0.6, 0.3])
+    for reference in ("first", "best", 1):
+        out = inference.animate(model, flat([0.4])[:, 0], clip, mode="avd", reference=reference)
+        assert shades(out) == pytest.approx([0.2, 0.4, 0.3])
+    assert model.calls == {"source": 3, "motion": 9, "pairs": 0, "prepared": 0}
+    rebuilt = inference.reconstruct(model, clip, mode="avd")
+    assert shades(rebuilt) == pytest.approx([0.2, 0.2, 0.2])
+
+
+def test_parts_that_a_motion_lacks_stay_lacking():
+    @dataclass(frozen=True)
+    class Pose:
+        value: Tensor
+        scale: Tensor | None = None
+
+    pose = inference.take_first(Pose(torch.arange(6.0)[:, None]), 2)
+    assert (pose.value.flatten().tolist(), pose.scale) == ([0, 3], None)
+    assert inference.repeat_frames(pose, 2).value.flatten().tolist() == [0, 0, 3, 3]
+
+
 def test_reconstruct_hands_over_the_pair():
     model = Shader()
     out = inference.reconstruct(model, flat([0.4, 0.6, 0.2]))

@@ -215,6 +215,7 @@ def test_bad_pictures_and_clips(option, kind, files, tmp_path, capsys):
         (["--reference-frame", "7"], "0 to 6"),
         (["--reference-frame", "-1"], "0 to 6"),
         (["--mode=absolute", "--reference-frame", "best"], "no meaning in absolute mode"),
+        (["--mode=avd", "--reference-frame", "2"], "no meaning in avd mode"),
         (["--chunk", "0"], "at least 1"),
         (["--device", "abacus"], "abacus"),
     ],
@@ -270,8 +271,9 @@ def test_edit_moves_a_picture_and_composes_with_a_clip(files, tmp_path, capsys):
     first = media.read_image(tmp_path / "m" / "0000001.png").astype(int)
     assert np.abs(first - one).max() <= 1  # at its reference frame a clip adds no motion
     capsys.readouterr()
-    assert edit.main([*argv(files), "--set", "0=2", "--mode", "absolute"]) == 2
-    assert "relative mode only" in one_line(capsys)
+    for mode in ("absolute", "avd"):
+        assert edit.main([*argv(files), "--set", "0=2", "--mode", mode]) == 2
+        assert "relative mode only" in one_line(capsys)
     assert edit.main([*argv(base), "--set", "9=2"]) == 2
     assert "d0 to d3" in one_line(capsys)
     assert edit.main([*argv(base), "--set", "9"]) == 2

@@ -3,8 +3,15 @@ import torch
 import torch.nn.functional as F
 from torchvision.models import vgg16, vgg19
 
-from animators.losses.perceptual import PerceptualLoss, VggFeatures, most_scales
+from animators.losses.perceptual import (
+    _STATES,
+    FrozenPerceptual,
+    PerceptualLoss,
+    VggFeatures,
+    most_scales,
+)
 from animators.nn.resample import shrink
+from tests.animators.official import figures, image, stand_in_vgg19
 
 TAPS = {"vgg16": (1, 6, 11, 18, 25), "vgg19": (1, 6, 11, 20, 29)}
 """relu1_1 to relu5_1 in torchvision's `features`."""
@@ -113,3 +120,51 @@ def test_real_weights_rank_changes_as_an_eye_would(package_weights):
     assert (
         0 < loss(shifted, picture) < loss(picture.roll(4, dims=3), picture) < loss(other, picture)
     )
+
+
+@pytest.mark.parametrize("model", ["fomm", "mraa", "tpsmm"])
+def test_the_black_border_gives_the_pyramid_of_the_keypoint_family(model):
+    loss = PerceptualLoss("vgg19", state=stand_in_vgg19(), border="black")
+    reference = figures(model)
+    for factor in (2, 4, 8):
+        found = loss.picture(image("driving"), factor)
+        stride = found.shape[-1] // 32
+        wanted = torch.from_numpy(reference[f"pyramid/driving_{1 / factor:g}"])
+        torch.testing.assert_close(found[..., ::stride, ::stride], wanted, atol=1e-5, rtol=0)
+        grey = PerceptualLoss("vgg19", state=stand_in_vgg19()).picture(image("driving"), factor)
+        assert (grey[..., ::stride, ::stride] - wanted).abs().max() > 0.01
+
+
+def test_the_black_border_clamps_nothing(trunks):
+    loss = PerceptualLoss("vgg16", 1, trunks["vgg16"].state_dict(), border="black")
+    white = torch.ones(1, 3, 32, 32)
+    assert loss(white * 1.5, white) > 0
+
+
+def test_an_animators_loss_is_loaded_once_and_is_no_module(monkeypatch, trunks):
+    held = FrozenPerceptual("vgg16", 2, "grey")
+    assert (held.file, held.loaded) == ("vgg16_trunk", False)
+    assert not isinstance(held, torch.nn.Module)
+    with pytest.raises(RuntimeError, match="not loaded"):
+        held(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
+    made = []
+
+    def state():
+        made.append(1)
+        return trunks["vgg16"].state_dict()
+
+    monkeypatch.setitem(_STATES, "vgg16", state)
+    held.load(torch.device("cpu"), torch.float32)
+    held.load(torch.device("cpu"), torch.float64)
+    assert (held.loaded, len(made)) == (True, 1)
+    a, b = torch.rand(2, 1, 3, 32, 32, dtype=torch.float64)
+    plain = PerceptualLoss("vgg16", 2, trunks["vgg16"].state_dict()).double()
+    assert torch.equal(held(a, b), plain(a, b))
+
+
+def test_more_scales_than_a_size_allows_are_refused_early():
+    FrozenPerceptual("vgg19", 4, "black").check(128)
+    with pytest.raises(ValueError, match="perceptual_scales is 4, pictures of 64 pixels allow 3"):
+        FrozenPerceptual("vgg19", 4, "black").check(64)
+    with pytest.raises(ValueError, match="grey or black, got 'white'"):
+        FrozenPerceptual("vgg19", 4, "white")
