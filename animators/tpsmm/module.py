@@ -145,7 +145,8 @@ class Tpsmm(AnimatorModule):
     @classmethod
     def for_inference(cls, arguments: Mapping[str, object]) -> "Tpsmm":
         """Build without the perceptual loss, from `description()`'s primitives."""
-        names = {"equivariance", "warp"} | ({"background"} if arguments.get("background", True) else set())
+        names = {"equivariance", "warp"}
+        names |= {"background"} if arguments.get("background", True) else set()
         return cls(
             **arguments,  # type: ignore[arg-type]
             perceptual=None,
