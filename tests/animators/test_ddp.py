@@ -7,7 +7,7 @@ import torch
 
 from tests.animators import ddp_worker
 
-CASES = ["plain", "adversary", "r1", "fault"]
+CASES = ["plain", "adversary", "r1", "fault", *ddp_worker.TINY]
 
 
 @pytest.fixture(scope="module")
@@ -21,15 +21,20 @@ def two_processes(tmp_path_factory):
 
 
 def largest_difference(ours, reference):
-    """Largest difference over all tensors, relative to each tensor's largest entry."""
+    """Largest difference over all tensors, relative to each tensor's largest entry.
+
+    What is nothing but rounding, as the gradient of a bias in front of a normalisation, is compared
+    with a millionth of the largest entry of all.
+    """
     assert ours.keys() == reference.keys()
+    scale = {n: x.abs().max().item() for n, x in reference.items()}
+    least = 1e-6 * max(scale.values())
     return max(
-        ((ours[n] - reference[n]).abs().max() / reference[n].abs().max().clamp_min(1e-12)).item()
-        for n in reference
+        (ours[n] - reference[n]).abs().max().item() / max(scale[n], least) for n in reference
     )
 
 
-@pytest.mark.parametrize("case", ["plain", "adversary", "r1"])
+@pytest.mark.parametrize("case", [case for case in CASES if case != "fault"])
 def test_two_processes_equal_one(case, two_processes, tmp_path):
     one = ddp_worker.train(case, 1, tmp_path)
     assert all(g.dtype == torch.float64 for g in one["gradients"].values())

@@ -10,6 +10,7 @@ from animators.lia import Lia
 from animators.training import Training
 from datamodules import FramePairs
 from datamodules.toy import ToySettings
+from tests.animators.tiny import tiny_animator
 
 
 def lia(**options):
@@ -113,6 +114,49 @@ def test_the_checkpoint_opens_to_the_average(tmp_path):
     # Lightning leaves the average in the module when training has ended
     for name, value in model.state_dict().items():
         assert torch.equal(value, average[name]), name
+
+
+@pytest.mark.parametrize("name", ["fomm", "mraa", "tpsmm"])
+def test_averages_of_batch_norm_models_open(name, tmp_path):
+    """The average has its own parameters, and the statistics and counters of the newest weights."""
+    model = tiny_animator(name)
+    fit(model, pairs(3, 4), tmp_path, [Ema(decay=0.5), Checkpoints(every_n_steps=3)])
+    state = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
+    average, raw = state["state_dict"], state["current_model_state"]
+    assert average.keys() == raw.keys()
+    counters = {k for k in raw if k.endswith("num_batches_tracked")}
+    assert max(int(raw[k]) for k in counters) >= 3
+    statistics = counters | {k for k in raw if ".running_" in k}
+    same = {k for k in raw if torch.equal(average[k], raw[k])}
+    assert statistics
+    assert statistics <= same < raw.keys()
+    opened = load_animator(tmp_path / "checkpoints/last.ckpt", device="cpu")
+    assert not opened.training
+    for key, value in opened.network.state_dict().items():
+        assert torch.equal(value, average[f"network.{key}"]), key
+    clip = torch.rand(1, 2, 3, 64, 64)
+    assert opened.animate(clip[:, 0], clip).isfinite().all()
+
+
+def test_a_schedule_in_epochs_and_a_rate_by_part_in_a_fit(tmp_path):
+    settings = Training(
+        learning_rate=0.01,
+        unit="epochs",
+        decay="steps",
+        milestones=(1, 2),
+        accumulate=3,
+        rate_factors={"encoder": 0.5},
+    )
+    rates = []
+
+    class Rates(Callback):
+        def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+            rates.append([group["lr"] for group in optimizer.param_groups])
+
+    # 4 batches are 2 steps of an epoch, as the last window is flushed
+    fit(lia(training=settings), pairs(4, 1), tmp_path, [Rates()], max_epochs=3)
+    expected = [[0.01 * f, 0.005 * f] for f in (1, 1, 0.1, 0.1, 0.01, 0.01)]
+    assert rates == [pytest.approx(row) for row in expected]
 
 
 class Distance(torch.nn.Linear):
