@@ -76,6 +76,7 @@ class Fomm(AnimatorModule):
     """
 
     network: FommNetwork
+    inference_arguments = frozenset({"hull_scaling"})
 
     def __init__(
         self,

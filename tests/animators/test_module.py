@@ -138,6 +138,22 @@ def test_averages_of_batch_norm_models_open(name, tmp_path):
     assert opened.animate(clip[:, 0], clip).isfinite().all()
 
 
+def test_fine_tuning_may_change_how_a_network_is_used_and_not_what_it_is():
+    other, ours = tiny_animator("fomm"), tiny_animator("fomm", hull_scaling=False)
+    with torch.no_grad():
+        other.network.keypoints.heatmaps.logits.bias.add_(1.0)
+    ours.start_from(other)
+    assert ours.arguments["hull_scaling"] is False
+    for key, value in ours.network.state_dict().items():
+        assert torch.equal(value, other.network.state_dict()[key]), key
+    with pytest.raises(
+        ValueError, match=r"^blocks 2 there, 1 here; temperature 0.1 there, 0.2 here$"
+    ):
+        tiny_animator("fomm", blocks=1, temperature=0.2).start_from(other)
+    with pytest.raises(ValueError, match="class Fomm there, Lia here"):
+        lia().start_from(other)
+
+
 def test_a_schedule_in_epochs_and_a_rate_by_part_in_a_fit(tmp_path):
     settings = Training(
         learning_rate=0.01,
