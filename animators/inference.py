@@ -131,7 +131,7 @@ def best_frame(model: Animator[Any, Any], source: Tensor, frames: Iterable[Tenso
         (B,) int64 indices over the whole clip; the earliest of equals.
 
     Raises:
-        ValueError: the clip has no frame.
+        ValueError: the clip has no frame, or none that can be compared with the source.
     """
     state = model.encode_source(source)
     distances = [
@@ -142,7 +142,14 @@ def best_frame(model: Animator[Any, Any], source: Tensor, frames: Iterable[Tenso
     ]
     if not distances:
         raise ValueError("the driving clip has no frame")
-    return torch.cat(distances, dim=1).argmin(dim=1)
+    nearest, best = torch.cat(distances, dim=1).min(dim=1)
+    if not bool(nearest.isfinite().all()):
+        raise ValueError(
+            "no best frame: what the animator finds in the source, or in every driving frame, "
+            "spans no area; choose the reference frame by number, take absolute mode, or a source "
+            "like those that the animator was trained on"
+        )
+    return best
 
 
 @torch.no_grad()
@@ -163,14 +170,15 @@ def animate(
         driving: (B, T, 3, H, W) in [0, 1].
         mode: one of the animator's modes.
         reference: driving frame that corresponds to the source in relative mode: the
-            first, the best (nearest in motion space), or an index.
+            first, the best (nearest in motion space), or an index; other modes take none.
         chunk: driving frames per call.
 
     Returns:
         (B, T, 3, H, W) in [0, 1], on the device of `driving`.
 
     Raises:
-        ValueError: wrong shape, size, range or mode, NaN, or no such frame.
+        ValueError: wrong shape, size, range or mode, NaN, no such frame, or a reference
+            frame in a mode that takes none.
     """
     check_clip(model, source, "source", 4)
     check_clip(model, driving, "driving", 5)
@@ -179,10 +187,15 @@ def animate(
             f"{source.shape[0]} sources but {driving.shape[0]} driving clips: give one each"
         )
     mode = check_mode(model, mode)
+    if mode is not Mode.RELATIVE and reference != "first":
+        raise ValueError(
+            f"reference={reference!r} has no meaning in {mode.value} mode, which takes each "
+            "frame's own pose: leave it out, or take relative mode"
+        )
     home = driving.device
     source, driving = _to_model(model, source), _to_model(model, driving)
     frame = None
-    if mode is Mode.RELATIVE and reference != "first":
+    if reference != "first":
         frame = _reference(model, source, driving, reference, chunk)
     pieces = stream(model, source, torch.split(driving, chunk, dim=1), mode=mode, reference=frame)
     return torch.cat([piece.clamp(0, 1).to(home) for piece in pieces], dim=1)

@@ -123,10 +123,9 @@ class Fitter(Shader):
 
 def test_avd_reads_no_reference_frame():
     model, clip = Fitter(), flat([0.2, 0.6, 0.3])
-    for reference in ("first", "best", 1):
-        out = inference.animate(model, flat([0.4])[:, 0], clip, mode="avd", reference=reference)
-        assert shades(out) == pytest.approx([0.2, 0.4, 0.3])
-    assert model.calls == {"source": 3, "motion": 9, "pairs": 0, "prepared": 0}
+    out = inference.animate(model, flat([0.4])[:, 0], clip, mode="avd")
+    assert shades(out) == pytest.approx([0.2, 0.4, 0.3])
+    assert model.calls == {"source": 1, "motion": 3, "pairs": 0, "prepared": 0}
     rebuilt = inference.reconstruct(model, clip, mode="avd")
     assert shades(rebuilt) == pytest.approx([0.2, 0.2, 0.2])
 
@@ -159,6 +158,13 @@ def test_reconstruct_hands_over_the_pair():
         (flat([0.1])[:, 0], flat([0.1]), {"mode": "avd"}, "absolute, relative; train its second"),
         (flat([0.1])[:, 0], flat([0.1]), {"mode": "sideways"}, "unknown mode"),
         (flat([0.1])[:, 0], flat([0.1]), {"reference": 1}, "0 to 0"),
+        (
+            flat([0.1])[:, 0],
+            flat([0.1]),
+            {"mode": "absolute", "reference": "best"},
+            "'best' has no meaning in absolute mode",
+        ),
+        (flat([0.1])[:, 0], flat([0.1]), {"mode": "absolute", "reference": 0}, "no meaning"),
         (torch.zeros(2, 3, 4, 4), flat([0.1]), {}, "2 sources but 1"),
         (flat([0.1])[:, 0].byte(), flat([0.1]), {}, "float tensor"),
     ],
@@ -171,3 +177,23 @@ def test_bad_input_is_named(source, driving, options, message):
 def test_no_frame_is_an_error():
     with pytest.raises(ValueError, match="no frame"):
         inference.best_frame(Shader(), flat([0.1])[:, 0], [])
+
+
+class Lines(Shader):
+    """A shader to which dark frames are shapes without area."""
+
+    def motion_distance(self, source, motion):
+        return torch.where(
+            motion.value[:, 0] < 0.2, torch.inf, super().motion_distance(source, motion)
+        )
+
+
+def test_a_best_frame_that_cannot_be_told_is_an_error():
+    sources = flat([0.5])[:, 0].expand(2, -1, -1, -1)
+    clear, dark = flat([0.1, 0.9, 0.4]), flat([0.1, 0.0, 0.1])
+    best = inference.best_frame(Lines(), sources, [clear.expand(2, -1, -1, -1, -1)])
+    assert best.tolist() == [2, 2]
+    with pytest.raises(ValueError, match=r"spans no area.*by number"):
+        inference.best_frame(Lines(), sources, [torch.cat([clear, dark])])
+    with pytest.raises(ValueError, match="spans no area"):
+        inference.animate(Lines(), sources[:1], dark, reference="best")
