@@ -18,6 +18,9 @@ from animators.weights import animator_class, build, fill, module_exists, read_c
 
 _Value = TypeVar("_Value")
 
+# what reading sizes off tensors of unforeseen shapes ends in: 0-d tensors, maps of one entry
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
+
 
 @dataclass(frozen=True)
 class OfficialWeights:
@@ -75,7 +78,7 @@ def import_official(model: str, path: str | Path, config: str | None = None) -> 
     state = official_state(official, path, model)
     try:
         arguments = official.arguments(state, config or official.configs[0])
-    except (ValueError, IndexError, KeyError) as error:
+    except _UNREADABLE as error:
         raise ValueError(f"{path} is no {model} checkpoint: sizes unreadable ({error})") from error
     module = build(animator_class(official.class_path, path), arguments, path)
     fill(module, _renamed(official, state, path), path)

@@ -99,7 +99,7 @@ def build(kind: Any, arguments: object, path: Path) -> AnimatorModule:
         raise ValueError(f"{path} does not say how to build {kind.__name__}: its init_args are bad")
     try:
         module: AnimatorModule = kind.for_inference(arguments)
-    except (TypeError, ValueError, KeyError, RuntimeError) as error:
+    except (TypeError, ValueError, LookupError, ArithmeticError, RuntimeError) as error:
         raise ValueError(f"{path} does not fit this version's {kind.__name__}: {error}") from error
     return module
 

@@ -15,7 +15,9 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     options.add_argument("--model", required=True, help="name of the animator, such as lia")
-    options.add_argument("--config", help="published configuration, such as vox-256 (default: vox)")
+    options.add_argument(
+        "--config", help="published configuration, such as taichi-256 (default: vox-256)"
+    )
     options.add_argument("--input", required=True, type=Path, help="the authors' file")
     options.add_argument("--output", required=True, type=Path, help="the checkpoint to write")
     return options
@@ -35,15 +37,19 @@ def main(argv: Sequence[str]) -> int:
 
 def _import(options: argparse.Namespace) -> None:
     # after the options, so that --help does not wait for torch
-    from animators.official import import_official
+    from animators.official import import_official, official_weights
     from animators.weights import save_animator
 
     _check_output(options.input, options.output)
-    module = import_official(options.model, options.input, options.config)
+    config = options.config or official_weights(options.model).configs[0]
+    module = import_official(options.model, options.input, config)
     save_animator(module, options.output)
     size = module.image_size
     count = sum(parameter.numel() for parameter in module.network.parameters())
-    print(f"{options.output}: {options.model}, {size}x{size} pixels, {count:,} parameters")
+    print(
+        f"{options.output}: {options.model} read as {config}, {size}x{size} pixels, "
+        f"{count:,} parameters"
+    )
 
 
 def _check_output(source: Path, target: Path) -> None:

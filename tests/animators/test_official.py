@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from animators.official import OfficialWeights, _renamed, official_state
+from animators.commands.import_weights import main
+from animators.official import OfficialWeights, _renamed, import_official, official_state
+from tests.animators.lia.official import small_state
 
 TWO = OfficialWeights(
     class_path="animators.nothing.Nothing",
@@ -88,3 +90,36 @@ def test_a_fixed_filter_may_differ_by_rounding_and_by_no_more(tmp_path, read):
         _renamed(TWO, state, tmp_path)
     with pytest.raises(ValueError, match=r"g\.kernel differs"):
         _renamed(TWO, state | {"g.kernel": torch.ones(1)}, tmp_path)
+
+
+def test_sizes_that_cannot_be_read_are_refused_whatever_they_raise(tmp_path, monkeypatch):
+    path = tmp_path / "official.pth.tar"
+    with monkeypatch.context() as patch:
+        patch.setattr("animators.official.official_weights", lambda model: TWO)
+        torch.save(file(generator={"weight": torch.tensor(3.0)}), path)
+        with pytest.raises(ValueError, match=r"no two checkpoint: sizes unreadable \(len"):
+            import_official("two", path)
+    torch.save(
+        {
+            "inpainting_network": {"resblock.0.conv1.weight": torch.ones(1)},
+            "dense_motion_network": {"maps.weight": torch.ones(1), "maps.bias": torch.ones(1)},
+            "kp_detector": {
+                "fg_encoder.fc.weight": torch.ones(1),
+                "fg_encoder.fc.bias": torch.ones(4),
+                "fg_encoder.layer1.0.conv1.weight": torch.ones(4),
+            },
+        },
+        path,
+    )
+    with pytest.raises(ValueError, match=r"no tpsmm checkpoint: sizes unreadable \(.*zero"):
+        import_official("tpsmm", path)
+
+
+@pytest.mark.parametrize(
+    ("extra", "name"), [([], "vox-256"), (["--config", "taichi-256"], "taichi-256")]
+)
+def test_the_command_says_which_configuration_it_took(extra, name, tmp_path, capsys):
+    torch.save({"gen": small_state()}, tmp_path / "official.pt")
+    paths = ["--input", str(tmp_path / "official.pt"), "--output", str(tmp_path / "ours.ckpt")]
+    assert main(["--model", "lia", *paths, *extra]) == 0
+    assert f"lia read as {name}, 64x64 pixels" in capsys.readouterr().out
