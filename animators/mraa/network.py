@@ -83,8 +83,10 @@ class BackgroundPredictor(nn.Module):
 
     def forward(self, source: Tensor, driving: Tensor) -> Tensor:
         """Map two (B, 3, H, W) in [0, 1] to driving-to-source matrices (B, 3, 3)."""
-        features = self.encoder(torch.cat([source, driving], dim=1)).mean(dim=(2, 3))
-        return background_matrix(self.fc(features))
+        features = self.encoder(torch.cat([source, driving], dim=1))
+        with full_precision(source):
+            # half precision would round the motion of the whole background
+            return background_matrix(self.fc(at_least_float32(features).mean(dim=(2, 3))))
 
 
 class MraaNetwork(nn.Module):

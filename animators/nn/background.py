@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from animators.nn.grid import coordinate_grid
+from animators.nn.precision import full_precision
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 """The six numbers of no motion, at which a predictor's bias begins."""
@@ -31,6 +32,7 @@ def background_grid(matrix: Tensor | None, height: int, width: int, like: Tensor
     grid = coordinate_grid(height, width, like=like)
     if matrix is None:
         return grid.expand(like.shape[0], -1, -1, -1)
-    matrix = matrix.to(grid.dtype)[:, None, None]
-    moved = (matrix[..., :2] @ grid[..., None]).squeeze(-1) + matrix[..., 2]
-    return moved[..., :2] / moved[..., 2:]
+    with full_precision(grid):
+        matrix = matrix.to(grid.dtype)[:, None, None]
+        moved = (matrix[..., :2] @ grid[..., None]).squeeze(-1) + matrix[..., 2]
+        return moved[..., :2] / moved[..., 2:]

@@ -8,7 +8,7 @@ from animators.nn.background import IDENTITY, background_matrix
 from animators.nn.precision import at_least_float32, full_precision
 
 
-def residual_encoder(in_channels: int, outputs: int, width: int = 64) -> nn.Module:
+def residual_encoder(in_channels: int, outputs: int, width: int = 64) -> ResNet:
     """Make a fresh ResNet-18 with one linear layer behind its global mean.
 
     Names, arithmetic and initial weights are torchvision's, which TPSMM takes untrained.
@@ -31,6 +31,18 @@ def residual_encoder(in_channels: int, outputs: int, width: int = 64) -> nn.Modu
     )
 
 
+def read_numbers(encoder: ResNet, images: Tensor) -> Tensor:
+    """Run the encoder on (B, C, H, W): (B, outputs).
+
+    Its last layer runs in at least float32: bfloat16 rounds numbers near 1 to 1/256, which is half
+    a pixel of 256.
+    """
+    pooled = encoder.forward_head(encoder.forward_features(images), pre_logits=True)
+    with full_precision(images):
+        numbers: Tensor = encoder.get_submodule("fc")(at_least_float32(pooled))
+        return numbers
+
+
 class ControlPoints(nn.Module):
     """Control points of K splines in a picture, unsupervised (TPSMM).
 
@@ -46,9 +58,7 @@ class ControlPoints(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (B, 3, H, W) in [0, 1] to (B, K N, 2); each N neighbours belong to one spline."""
-        numbers = self.encoder(images)
-        with full_precision(images):
-            squashed = 2 * at_least_float32(numbers).sigmoid() - 1
+        squashed = 2 * read_numbers(self.encoder, images).sigmoid() - 1
         return torch.unflatten(squashed, 1, (-1, 2))
 
 
@@ -70,6 +80,4 @@ class BackgroundMotion(nn.Module):
 
     def forward(self, source: Tensor, driving: Tensor) -> Tensor:
         """Driving to source coordinates of pictures (B, 3, H, W): (B, 3, 3)."""
-        numbers = self.encoder(torch.cat([source, driving], dim=1))
-        with full_precision(source):
-            return background_matrix(at_least_float32(numbers))
+        return background_matrix(read_numbers(self.encoder, torch.cat([source, driving], dim=1)))

@@ -110,15 +110,19 @@ class RandomSpline:
 
     def __call__(self, points: Tensor) -> Tensor:
         """Move points (B, N, 2)."""
-        affine = points @ self.theta[:, :, :2].transpose(1, 2) + self.theta[:, None, :, 2]
-        values = radial(points[:, :, None] - self.control, distance=self.distance)
-        return affine + torch.einsum("bnc,bc->bn", values, self.weights)[..., None]
+        with full_precision(points):
+            points = at_least_float32(points)
+            affine = points @ self.theta[:, :, :2].transpose(1, 2) + self.theta[:, None, :, 2]
+            values = radial(points[:, :, None] - self.control, distance=self.distance)
+            return affine + torch.einsum("bnc,bc->bn", values, self.weights)[..., None]
 
     def jacobian(self, points: Tensor) -> Tensor:
         """Derivative at points (B, N, 2): (B, N, 2, 2), row the output's axis."""
-        slopes = radial_gradient(points[:, :, None] - self.control, distance=self.distance)
-        bent = torch.einsum("bncd,bc->bnd", slopes, self.weights)
-        return self.theta[:, None, :, :2] + bent[:, :, None]
+        with full_precision(points):
+            offset = at_least_float32(points)[:, :, None] - self.control
+            slopes = radial_gradient(offset, distance=self.distance)
+            bent = torch.einsum("bncd,bc->bnd", slopes, self.weights)
+            return self.theta[:, None, :, :2] + bent[:, :, None]
 
     def warp(self, frames: Tensor, *, align_corners: bool) -> Tensor:
         """Deform (B, C, H, W): each position reads where the spline leads it, edges reflected."""

@@ -16,6 +16,7 @@ from animators.losses.schedules import SplineDropout, background_trains
 from animators.losses.spline import background_consistency, warp_terms
 from animators.module import AnimatorModule
 from animators.nn.inpainting import Inpainting
+from animators.nn.precision import full_precision
 from animators.nn.relative import displace, hull_area, hull_scale, shape_distance
 from animators.nn.spline_motion import SplineFlow, keep_masks
 from animators.nn.tps import random_spline
@@ -278,5 +279,6 @@ class Tpsmm(AnimatorModule):
             shape = self.network.keypoints(batch["source"]).flatten(1)
             pose: Tensor = self.network.keypoints(batch["driving"])
             stretched = (pose * factors.to(pose)[:, None]).flatten(1)
-        found = self.network.avd(shape, stretched)
-        return {"avd": (found - pose.flatten(1)).abs().mean()}
+        with full_precision(pose):  # as `disentangle` runs it
+            found = self.network.avd(shape, stretched)
+            return {"avd": (found - pose.flatten(1)).abs().mean()}

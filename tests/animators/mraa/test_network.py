@@ -81,6 +81,15 @@ def test_the_background_begins_at_rest(pair):
     assert torch.equal(predictor(*pair), torch.eye(3).expand(2, 3, 3))
 
 
+@torch.no_grad()
+def test_mixed_precision_rounds_no_background(pair):
+    predictor = BackgroundPredictor(4, 16)
+    predictor.fc.bias.fill_(1.003)
+    with torch.autocast("cpu", torch.bfloat16):
+        matrix = predictor(*pair)
+    torch.testing.assert_close(matrix[:, :2], torch.full((2, 2, 3), 1.003), atol=1e-6, rtol=0)
+
+
 def test_a_network_without_background_keeps_it_still(pair):
     network = MraaNetwork(**TINY, background=False)
     source = network.encode_source(pair[0])

@@ -33,3 +33,11 @@ def test_each_position_is_moved_in_homogeneous_coordinates():
 def test_half_precision_becomes_single():
     matrix = torch.eye(3, dtype=torch.bfloat16)[None]
     assert background_grid(matrix, 4, 4, matrix).dtype == torch.float32
+
+
+def test_mixed_precision_rounds_no_grid():
+    matrix = background_matrix(torch.tensor([[1.003, 0.011, -0.017, 0.007, 0.994, 0.013]]))
+    exact = background_grid(matrix, 9, 7, matrix)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = background_grid(matrix, 9, 7, matrix)
+    torch.testing.assert_close(found, exact, atol=1e-6, rtol=0)

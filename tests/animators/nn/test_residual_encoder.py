@@ -91,3 +91,17 @@ def test_numbers_are_squashed_in_single_precision():
     with torch.autocast("cpu", torch.bfloat16):
         assert net(torch.rand(1, 3, 64, 64)).dtype == torch.float32
     assert net.double()(torch.rand(1, 3, 64, 64).double()).dtype == torch.float64
+
+
+@torch.no_grad()
+def test_mixed_precision_rounds_no_number_of_the_last_layer():
+    background, points = BackgroundMotion(width=8), ControlPoints(1, 3, width=8)
+    background.encoder.fc.bias.fill_(1.003)
+    points.encoder.fc.weight.zero_()
+    points.encoder.fc.bias.fill_(1.003)
+    pictures = torch.rand(2, 3, 64, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        matrix, found = background(pictures, pictures), points(pictures)
+    torch.testing.assert_close(matrix[:, :2], torch.full((2, 2, 3), 1.003), atol=1e-6, rtol=0)
+    wanted = torch.full((2, 3, 2), 1.003 / 2).tanh()
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)

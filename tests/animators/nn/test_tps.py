@@ -147,3 +147,15 @@ def test_a_shift_by_whole_pixels_moves_the_picture_and_mirrors_its_edge():
     moved = spline.warp(frames, align_corners=True)
     torch.testing.assert_close(moved[..., :4], frames[..., 1:])
     torch.testing.assert_close(moved[..., 4], frames[..., 3])
+
+
+@pytest.mark.parametrize("distance", ["l1", "l2"])
+def test_mixed_precision_rounds_no_random_spline(distance):
+    frames = torch.rand(3, 3, 16, 16)
+    spline = random_spline(KEYS, distance=distance, like=frames, sigma_tps=0.05)
+    points = 2 * torch.rand(3, 7, 2) - 1
+    exact = spline(points), spline.jacobian(points), spline.warp(frames, align_corners=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = spline(points), spline.jacobian(points), spline.warp(frames, align_corners=True)
+    for a, b in zip(found, exact, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=0)

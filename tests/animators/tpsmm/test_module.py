@@ -247,3 +247,16 @@ def test_the_second_stage_undoes_a_stretch(model, clip):
         assert (parameter.grad is not None) == name.startswith("avd."), name
     with pytest.raises(ValueError, match="avd=True"):
         tiny_animator("tpsmm").avd_losses(batch_of(clip), factors)
+
+
+@torch.no_grad()
+def test_mixed_precision_rounds_nothing_of_the_second_stage(model, clip, monkeypatch):
+    points = {True: 2 * torch.rand(2, 12, 2) - 1, False: 2 * torch.rand(2, 12, 2) - 1}
+    batch, factors = batch_of(clip), torch.tensor([[0.8, 1.2], [1.1, 0.9]])
+    monkeypatch.setattr(
+        model.network.keypoints, "forward", lambda x: points[x is batch["source"]].clone()
+    )
+    exact = model.avd_losses(batch, factors)["avd"]
+    with torch.autocast("cpu", torch.bfloat16):
+        found = model.avd_losses(batch, factors)["avd"]
+    torch.testing.assert_close(found, exact, atol=1e-6, rtol=0)
