@@ -84,6 +84,19 @@ def test_gradient_flows_into_the_prediction_only(loss):
     assert all(p.grad is None for p in loss.parameters())
 
 
+def test_mixed_precision_changes_neither_value_nor_gradient(loss):
+    target = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    noise = 0.005 * torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    values, gradients = [], []
+    for mixed in (False, True):
+        prediction = (target + noise).requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            values.append(loss(prediction, target))
+        gradients.append(torch.autograd.grad(values[-1], prediction)[0].flatten())
+    assert F.cosine_similarity(*gradients, dim=0) > 0.9999
+    assert values[1].item() == pytest.approx(values[0].item(), rel=1e-6)
+
+
 def test_it_is_frozen_and_stays_in_eval_mode(loss):
     loss.train()
     assert not loss.vgg.training
@@ -155,6 +168,9 @@ def test_an_animators_loss_is_loaded_once_and_is_no_module(monkeypatch, trunks):
 
     monkeypatch.setitem(_STATES, "vgg16", state)
     held.load(torch.device("cpu"), torch.float32)
+    held.load(torch.device("cpu"), torch.bfloat16)
+    half = torch.rand(2, 1, 3, 32, 32).bfloat16()
+    assert held(*half).dtype == torch.float32
     held.load(torch.device("cpu"), torch.float64)
     assert (held.loaded, len(made)) == (True, 1)
     a, b = torch.rand(2, 1, 3, 32, 32, dtype=torch.float64)
