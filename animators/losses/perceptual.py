@@ -95,8 +95,8 @@ def _convolution(
 class PerceptualLoss(nn.Module):
     """Mean absolute difference of VGG features, summed over five layers and all scales.
 
-    It runs in at least float32 also under mixed precision. It is frozen; hold it outside the module tree, so that it reaches neither checkpoints
-    nor averages.
+    It runs in at least float32 also under mixed precision. It is frozen; hold it outside the
+    module tree, so that it reaches neither checkpoints nor averages.
 
     Args:
         net: "vgg19" as in the papers, or "vgg16".
