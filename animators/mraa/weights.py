@@ -10,6 +10,8 @@ from torch import Tensor
 from animators.nn.resample import gaussian_taps
 from animators.official import OfficialWeights
 
+CONFIGS = ("vox-256", "taichi-256", "ted-384", "ted-youtube-384", "mgif-256")
+
 _LAYER = r"((?:conv|norm)[12]?)\.(\w+)"
 _FLOW, _REGIONS = r"generator\.pixelwise_flow_predictor\.", r"region_predictor\."
 
@@ -25,12 +27,14 @@ def _arguments(state: Mapping[str, Tensor], config: str) -> dict[str, Any]:
 
     blocks = count(_REGIONS + r"predictor\.encoder\.down_blocks\.\d+\.conv\.weight")
     background = count(r"bg_predictor\..+") > 0
+    num_regions = width("region_predictor.regions.weight")
+    _check_config(config, num_regions, background)
     last = f"up_blocks.{blocks - 1}.conv.weight"
     down = count(r"generator\.down_blocks\.\d+\.conv\.weight")
     flow = "generator.pixelwise_flow_predictor.hourglass"
     sizes: dict[str, Any] = {
         "image_size": int(config.rpartition("-")[2]),
-        "num_regions": width("region_predictor.regions.weight"),
+        "num_regions": num_regions,
         "region_width": width(f"region_predictor.predictor.decoder.{last}"),
         "motion_width": width(f"{flow}.decoder.{last}"),
         "max_width": width(f"{flow}.encoder.down_blocks.{blocks - 1}.conv.weight"),
@@ -49,6 +53,28 @@ def _arguments(state: Mapping[str, Tensor], config: str) -> dict[str, Any]:
     if background:
         sizes["background_width"] = width("bg_predictor.encoder.down_blocks.0.conv.weight")
     return sizes
+
+
+def _check_config(config: str, num_regions: int, background: bool) -> None:
+    """Refuse a configuration that the tensors contradict: its size or padding would be wrong too.
+
+    Those with ten regions and a background have the same tensors and cannot be told apart.
+
+    Raises:
+        ValueError: the file is of another configuration, which is named.
+    """
+    fitting = [
+        name
+        for name in CONFIGS
+        if (name == "ted-youtube-384") == (num_regions == 20)
+        and (name == "mgif-256") == (not background)
+    ]
+    if config not in fitting:
+        remedy = f"take --config {' or '.join(fitting)}" if fitting else "no configuration has both"
+        raise ValueError(
+            f"{config} contradicts {num_regions} regions {'with' if background else 'without'} "
+            f"a background net: {remedy}"
+        )
 
 
 def _blur() -> Tensor:
@@ -73,7 +99,7 @@ OFFICIAL = OfficialWeights(
         "optimizer_reconstruction",
         "optimizer_avd",
     ),
-    configs=("vox-256", "taichi-256", "ted-384", "ted-youtube-384", "mgif-256"),
+    configs=CONFIGS,
     landmarks=("region_predictor.regions.weight", "generator.first.conv.weight"),
     arguments=_arguments,
     names={

@@ -89,22 +89,22 @@ def run(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("config", "size", "padding"),
+    ("config", "size", "padding", "regions"),
     [
-        (None, 256, 3),
-        ("vox-256", 256, 3),
-        ("taichi-256", 256, 0),
-        ("ted-384", 384, 0),
-        ("ted-youtube-384", 384, 0),
-        ("mgif-256", 256, 0),
+        (None, 256, 3, 4),
+        ("vox-256", 256, 3, 4),
+        ("taichi-256", 256, 0, 4),
+        ("ted-384", 384, 0, 4),
+        ("ted-youtube-384", 384, 0, 20),
     ],
 )
-def test_sizes_come_off_the_tensors_and_the_rest_from_the_name(run, config, size, padding):
-    code, error, output = run(published(), *(("--config", config) if config else ()))
+def test_sizes_come_off_the_tensors_and_the_rest_from_the_name(run, config, size, padding, regions):
+    content = published(regions=regions)
+    code, error, output = run(content, *(("--config", config) if config else ()))
     assert (code, error) == (0, "")
     mraa = load_animator(output, device="cpu")
     given = {
-        "image_size": size, "region_padding": padding, "num_regions": 4, "region_width": 4,
+        "image_size": size, "region_padding": padding, "num_regions": regions, "region_width": 4,
         "motion_width": 4, "max_width": 16, "blocks": 2, "generator_width": 4,
         "generator_max_width": 8, "down_blocks": 2, "residual_blocks": 1, "background": True,
         "background_width": 4, "avd": True,
@@ -133,6 +133,7 @@ def test_a_file_without_background_or_avd(run):
     assert (code, error) == (0, "")
     mraa = load_animator(output, device="cpu")
     assert mraa.network.background is None
+    assert (mraa.image_size, mraa.arguments["region_padding"]) == (256, 0)
     assert mraa.network.avd is None
     assert mraa.modes == ("absolute", "relative")
 
@@ -176,3 +177,22 @@ def test_other_configurations_are_refused(run):
     code, error, _ = run(published(), "--config", "vox256")
     assert code == 2
     assert "ted-youtube-384" in error
+
+
+@pytest.mark.parametrize(
+    ("parts", "config", "remedy"),
+    [
+        ({"regions": 20}, "vox-256", "take --config ted-youtube-384"),
+        ({"regions": 20}, "mgif-256", "take --config ted-youtube-384"),
+        ({}, "ted-youtube-384", "take --config vox-256 or taichi-256 or ted-384"),
+        ({"background": False}, "taichi-256", "take --config mgif-256"),
+        ({}, "mgif-256", "take --config vox-256 or taichi-256 or ted-384"),
+        ({"regions": 20, "background": False}, "mgif-256", "no configuration has both"),
+    ],
+)
+def test_a_configuration_that_the_tensors_contradict_is_refused(run, parts, config, remedy):
+    code, error, output = run(published(avd=False, **parts), "--config", config)
+    assert code == 2
+    assert f"{config} contradicts" in error
+    assert remedy in error
+    assert not output.exists()
