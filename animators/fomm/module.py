@@ -16,7 +16,14 @@ from animators.module import AnimatorModule
 from animators.nn.discriminators import PatchDiscriminator
 from animators.nn.keypoints import Keypoints, gaussian_maps
 from animators.nn.precision import full_precision
-from animators.nn.relative import compose, displace, hull_area, hull_scale, shape_distance
+from animators.nn.relative import (
+    check_hull,
+    compose,
+    displace,
+    hull_area,
+    hull_scale,
+    shape_distance,
+)
 from animators.nn.tps import RandomSpline, random_spline
 from animators.training import Training, check_weights
 
@@ -129,6 +136,8 @@ class Fomm(AnimatorModule):
         if use_keypoints and not adversarial:
             raise ValueError("use_keypoints is the discriminator's: set adversarial to true too")
         network = FommNetwork(**sizes)  # type: ignore[arg-type]
+        if hull_scaling:
+            check_hull(num_keypoints, "raise num_keypoints, or set hull_scaling to false")
         adversary = None
         if adversarial:
             discriminator = PatchDiscriminator(

@@ -16,7 +16,14 @@ from animators.module import AnimatorModule
 from animators.mraa.network import MraaMotion, MraaNetwork, MraaSource
 from animators.mraa.regions import Regions
 from animators.nn.precision import full_precision
-from animators.nn.relative import compose, displace, hull_area, hull_scale, shape_distance
+from animators.nn.relative import (
+    check_hull,
+    compose,
+    displace,
+    hull_area,
+    hull_scale,
+    shape_distance,
+)
 from animators.nn.tps import random_spline
 from animators.training import Training, check_weights
 
@@ -124,6 +131,7 @@ class Mraa(AnimatorModule):
         wanted |= {"perceptual"} if perceptual else set()
         wanted |= {"reconstruction"} if reconstruction else set()
         check_weights(loss_weights, wanted)
+        check_hull(num_regions, "raise num_regions")
         super().__init__(
             MraaNetwork(**arguments),  # type: ignore[arg-type]
             image_size=image_size,

@@ -33,14 +33,36 @@ def hull_scale(source_area: Tensor, reference_area: Tensor) -> Tensor:
     """Square root of the ratio of two hull areas (B,): the factor on displacements.
 
     Raises:
-        ValueError: a reference frame whose keypoints span no area.
+        ValueError: a source or a reference frame whose keypoints span no area.
     """
-    if not bool((reference_area > 0).all()):
-        raise ValueError(
-            "the keypoints of the reference frame lie on one line, so motion cannot be scaled to "
-            "the source: take another reference frame, or absolute mode"
-        )
+    sides = (
+        (source_area, "the source", "another source"),
+        (reference_area, "the reference frame", "another reference frame"),
+    )
+    for area, whose, other in sides:
+        if not bool((area > 0).all()):
+            raise ValueError(
+                f"the keypoints of {whose} lie on one line, so motion cannot be scaled to the "
+                f"source: take {other}, or absolute mode"
+            )
     return (source_area / reference_area).sqrt()
+
+
+def check_hull(points: int, remedy: str) -> None:
+    """Refuse numbers of points that span no area, so that relative mode could never scale.
+
+    Args:
+        points: of one picture.
+        remedy: which argument to change.
+
+    Raises:
+        ValueError: fewer than three.
+    """
+    if points < 3:
+        raise ValueError(
+            f"displacements are scaled by the hull of the points, which takes 3, got {points}: "
+            f"{remedy}"
+        )
 
 
 def displace(source: Tensor, driving: Tensor, reference: Tensor, scale: Tensor | float) -> Tensor:

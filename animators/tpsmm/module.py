@@ -17,7 +17,7 @@ from animators.losses.spline import background_consistency, warp_terms
 from animators.module import AnimatorModule
 from animators.nn.inpainting import Inpainting
 from animators.nn.precision import full_precision
-from animators.nn.relative import displace, hull_area, hull_scale, shape_distance
+from animators.nn.relative import check_hull, displace, hull_area, hull_scale, shape_distance
 from animators.nn.spline_motion import SplineFlow, keep_masks
 from animators.nn.tps import random_spline
 from animators.tpsmm.network import SplineMotion, SplineNetwork, SplineSource
@@ -128,6 +128,7 @@ class Tpsmm(AnimatorModule):
         wanted |= {"perceptual"} if perceptual else set()
         wanted |= {"reconstruction"} if reconstruction else set()
         check_weights(loss_weights, wanted)
+        check_hull(num_splines * points_per_spline, "raise num_splines or points_per_spline")
         pyramid = FrozenPerceptual(perceptual, perceptual_scales, "black") if perceptual else None
         super().__init__(
             SplineNetwork(**arguments),  # type: ignore[arg-type]
@@ -174,8 +175,7 @@ class Tpsmm(AnimatorModule):
 
     def prepare_reference(self, source: SplineSource, reference: SplineMotion) -> SplineMotion:
         """Measure once how much larger the source is than the reference frame's subject."""
-        scale = hull_scale(hull_area(source.points), hull_area(reference.points))
-        return replace(reference, scale=scale)
+        return replace(reference, scale=_scale(source, reference))
 
     def transfer(
         self,
@@ -195,9 +195,7 @@ class Tpsmm(AnimatorModule):
             return self.network.disentangle(source, driving)
         if reference is None:
             raise ValueError("relative mode needs the driving clip's reference frame")
-        if reference.scale is None:
-            reference = self.prepare_reference(source, reference)
-        scale = 1.0 if reference.scale is None else reference.scale
+        scale = _scale(source, reference) if reference.scale is None else reference.scale
         return SplineMotion(displace(source.points, driving.points, reference.points, scale))
 
     def render(self, source: SplineSource, motion: SplineMotion) -> Tensor:
@@ -282,3 +280,7 @@ class Tpsmm(AnimatorModule):
         with full_precision(pose):  # as `disentangle` runs it
             found = self.network.avd(shape, stretched)
             return {"avd": (found - pose.flatten(1)).abs().mean()}
+
+
+def _scale(source: SplineSource, reference: SplineMotion) -> Tensor:
+    return hull_scale(hull_area(source.points), hull_area(reference.points))

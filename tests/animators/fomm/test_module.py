@@ -199,6 +199,12 @@ def test_settings_that_do_not_fit_are_refused():
         tiny_animator("fomm", perceptual="vgg16", loss_weights=dict(ADVERSARIAL_WEIGHTS) | quiet)
 
 
+def test_two_keypoints_have_no_hull():
+    with pytest.raises(ValueError, match="got 2: raise num_keypoints, or set hull_scaling to fal"):
+        tiny_animator("fomm", num_keypoints=2)
+    assert tiny_animator("fomm", num_keypoints=2, hull_scaling=False).modes
+
+
 def test_the_papers_settings():
     with torch.device("meta"):
         fomm = Fomm()

@@ -206,6 +206,11 @@ def test_loss_weights_must_match():
         Mraa(**TINY, perceptual=None, reconstruction=True)
 
 
+def test_two_regions_have_no_hull():
+    with pytest.raises(ValueError, match="got 2: raise num_regions"):
+        Mraa.for_inference({**TINY, "num_regions": 2})
+
+
 def test_defaults_are_the_papers():
     with torch.device("meta"):
         mraa = Mraa()

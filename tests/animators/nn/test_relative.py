@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from animators.nn.relative import compose, displace, hull_area, hull_scale, shape_distance
+from animators.nn.relative import (
+    check_hull,
+    compose,
+    displace,
+    hull_area,
+    hull_scale,
+    shape_distance,
+)
 
 
 def cloud(count=7, batch=3):
@@ -29,9 +36,16 @@ def test_points_on_a_line_span_no_area_and_cannot_scale():
     line = torch.linspace(-1, 1, 5)[:, None].expand(5, 2)
     flat = hull_area(torch.stack([line, torch.zeros(5, 2)]))
     assert flat.tolist() == [0, 0]
-    assert hull_scale(flat, torch.ones(2)).tolist() == [0, 0]
-    with pytest.raises(ValueError, match="another reference frame"):
+    with pytest.raises(ValueError, match=r"of the reference frame lie .* another reference frame"):
         hull_scale(torch.ones(2), torch.tensor([1.0, 0.0]))
+    with pytest.raises(ValueError, match=r"of the source lie .* another source"):
+        hull_scale(flat, torch.ones(2))
+
+
+def test_three_points_make_a_hull():
+    check_hull(3, "")
+    with pytest.raises(ValueError, match="which takes 3, got 2: raise it"):
+        check_hull(2, "raise it")
 
 
 def test_scale_is_a_ratio_of_lengths():

@@ -226,6 +226,11 @@ def test_weights_must_match_the_losses():
         tiny_animator("tpsmm", loss_weights=PAPER_WEIGHTS)
 
 
+def test_two_points_have_no_hull():
+    with pytest.raises(ValueError, match="got 2: raise num_splines or points_per_spline"):
+        tiny_animator("tpsmm", num_splines=2, points_per_spline=1)
+
+
 def test_the_second_stage_undoes_a_stretch(model, clip):
     model.train()
     factors = torch.tensor([[0.8, 1.2], [1.1, 0.9]])
