@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from animators.animator import Mode, Step
-from animators.module import AnimatorModule
+from animators.module import AVD_PART, AnimatorModule
 from animators.nn.draws import uniform
-from animators.training import Training
+from animators.training import Training, differing
 from animators.weights import animator_class, build
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 PAPER_WEIGHTS: Mapping[str, float] = MappingProxyType({"avd": 1.0})
 PAPER_TRAINING = Training(learning_rate=1e-3, betas=(0.5, 0.999), unit="epochs", decay="steps")
-_PART = "avd."
 
 
 class AvdTraining(AnimatorModule):
@@ -86,7 +85,7 @@ class AvdTraining(AnimatorModule):
         self.train(self.training)
 
     def _avd(self) -> torch.nn.Module:
-        return self.network.get_submodule(_PART.rstrip("."))
+        return self.network.get_submodule(AVD_PART.rstrip("."))
 
     def train(self, mode: bool = True) -> "AvdTraining":
         """Switch the AVD network only: the others' batch-norm statistics stay as they are."""
@@ -103,9 +102,10 @@ class AvdTraining(AnimatorModule):
         Raises:
             ValueError: it is another animator, or of another picture size.
         """
-        self._rebuild(type(other), other.arguments, "the checkpoint")
+        self._check(type(other), other.arguments)
+        self._rebuild(type(other), other.arguments)
         found = self.network.load_state_dict(other.network.state_dict(), strict=False)
-        absent = [key for key in found.missing_keys if not key.startswith(_PART)]
+        absent = [key for key in found.missing_keys if not key.startswith(AVD_PART)]
         if absent or found.unexpected_keys:
             raise ValueError(f"weights differ: {[*absent, *found.unexpected_keys][:5]}")
 
@@ -113,18 +113,28 @@ class AvdTraining(AnimatorModule):
         """Take up the sizes of a checkpoint of this stage, before its weights are loaded.
 
         Raises:
-            ValueError: it is none of this animator and picture size.
+            ValueError: it is none of this stage, animator and picture size.
         """
         said = checkpoint.get("animator")
         if not isinstance(said, dict) or not isinstance(said.get("init_args"), dict):
-            raise ValueError(f"{path} does not say which animator it holds: start anew with INIT=")
-        self._rebuild(animator_class(said.get("class_path"), Path(path)), said["init_args"], path)
+            raise ValueError("it does not say which animator it holds: start anew with INIT=")
+        kind, arguments = animator_class(said.get("class_path"), Path(path)), said["init_args"]
+        self._check(kind, arguments)
+        if arguments.get("avd") is not True:
+            raise ValueError(
+                "it is a first stage, without an AVD network: start from it with INIT="
+            )
+        self._rebuild(kind, arguments, path)
 
-    def _rebuild(self, kind: type, arguments: Mapping[str, Any], path: str | Path) -> None:
+    def _check(self, kind: type, arguments: Mapping[str, Any]) -> None:
         theirs = {"class": kind.__name__, "image_size": arguments.get("image_size")}
         ours = {"class": type(self.inner).__name__, "image_size": self.image_size}
-        if differ := [k for k in ours if theirs[k] != ours[k]]:
-            raise ValueError("; ".join(f"{k} {theirs[k]} there, {ours[k]} here" for k in differ))
+        if said := differing(theirs, ours):
+            raise ValueError(said)
+
+    def _rebuild(
+        self, kind: type, arguments: Mapping[str, Any], path: str | Path = "the checkpoint"
+    ) -> None:
         self._take_in(build(kind, {**arguments, "avd": True}, Path(path)).to(self.device))
         self.started = True
 

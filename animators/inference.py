@@ -235,11 +235,22 @@ def reconstruct(
 
 
 def _to_model(model: Animator[Any, Any], x: Tensor) -> Tensor:
-    """Move a tensor to the weights' device and type, where the animator is a torch module."""
+    """Move a tensor to the weights' device and type, where the animator is a torch module.
+
+    Raises:
+        ValueError: weights of 16 bits, in which positions cannot be told apart.
+    """
     if not isinstance(model, nn.Module):
         return x
     weight = next(model.parameters(), None)
-    return x if weight is None else x.to(weight.device, weight.dtype)
+    if weight is None:
+        return x
+    if weight.dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"the animator's weights are {weight.dtype}: take it back with .float(), and run it "
+            "under torch.autocast for speed"
+        )
+    return x.to(weight.device, weight.dtype)
 
 
 def _reference(

@@ -13,12 +13,13 @@ from torch.optim import Optimizer
 from animators import inference
 from animators.animator import Mode, Step
 from animators.losses.perceptual import FrozenPerceptual
-from animators.training import FiniteWatch, Training, weighted_total, window
+from animators.training import FiniteWatch, Training, differing, weighted_total, window
 
 if TYPE_CHECKING:
     from datamodules.batch import ClipBatch, PairBatch
 
 CHECKPOINT_FORMAT = 1
+AVD_PART = "avd."  # what an AVD network's entries in its network's state dict begin with
 COUNTERS = ("optimizer_steps", "batches_seen", "pairs_seen")
 
 
@@ -70,9 +71,7 @@ class AnimatorModule(LightningModule):
         self.training_settings = training
         self.adversary = adversary
         self.perceptual = perceptual
-        self.optimizer_steps = 0
-        self.batches_seen = 0
-        self.pairs_seen = 0
+        self.optimizer_steps = self.batches_seen = self.pairs_seen = 0
         self._finite = FiniteWatch()
 
     # The verbs: see animators.animator.Animator.
@@ -112,16 +111,19 @@ class AnimatorModule(LightningModule):
     def start_from(self, other: "AnimatorModule") -> None:
         """Take the network's weights from another animator (fine-tuning).
 
+        Its AVD network is left behind where this one has none: it fits no network but its own.
+
         Raises:
             ValueError: it is another animator, or of other sizes; what differs is named.
         """
-        theirs = {"class": type(other).__name__, **other.arguments}
-        ours = {"class": type(self).__name__, **self.arguments}
-        names = (ours | theirs).keys() - self.inference_arguments
-        if differ := sorted(k for k in names if theirs.get(k) != ours.get(k)):
-            said = (f"{k} {theirs.get(k)} there, {ours.get(k)} here" for k in differ)
-            raise ValueError("; ".join(said))
-        self.network.load_state_dict(other.network.state_dict())
+        theirs, ours = ({"class": type(m).__name__, **m.arguments} for m in (other, self))
+        state = other.network.state_dict()
+        if theirs.get("avd") and ours.get("avd") is False:
+            theirs["avd"] = False
+            state = {k: v for k, v in state.items() if not k.startswith(AVD_PART)}
+        if said := differing(theirs, ours, self.inference_arguments):
+            raise ValueError(said)
+        self.network.load_state_dict(state)
 
     # What users call.
 
@@ -157,8 +159,7 @@ class AnimatorModule(LightningModule):
     ) -> Tensor:
         """Make pictures (B, 3, H, W) move like clips (B, T, 3, H, W), all in [0, 1].
 
-        `mode`, `reference`, result and errors as in `animators.inference.animate`; `chunk`
-        is the number of driving frames per call, None takes `default_chunk`.
+        As `animators.inference.animate`; `chunk` None takes `default_chunk`.
         """
         size = chunk or self.default_chunk()
         return inference.animate(self, source, driving, mode=mode, reference=reference, chunk=size)
@@ -200,9 +201,8 @@ class AnimatorModule(LightningModule):
     def training_step(self, batch: "PairBatch", batch_idx: int) -> None:
         """One step of the generator side, then one of the adversary on the same prediction."""
         optimizers = _listed(self.optimizers())
-        size, last = window(
-            batch_idx, int(self.trainer.num_training_batches), self.training_settings.accumulate
-        )
+        batches = int(self.trainer.num_training_batches)
+        size, last = window(batch_idx, batches, self.training_settings.accumulate)
         if self.adversary is not None:
             self.toggle_optimizer(optimizers[0])
         step = self.training_losses(batch)

@@ -256,6 +256,19 @@ def check_weights(loss_weights: Mapping[str, float], wanted: set[str]) -> None:
         )
 
 
+def differing(
+    theirs: Mapping[str, Any], ours: Mapping[str, Any], ignored: frozenset[str] = frozenset()
+) -> str:
+    """Say which settings of two animators differ, "there" and "here"; "" where none does."""
+    said = []
+    for name in sorted((theirs.keys() | ours.keys()) - ignored):
+        if theirs.get(name) != ours.get(name):
+            said.append(f"{name} {theirs.get(name)} there, {ours.get(name)} here")
+            if name == "image_size" and name in theirs:  # which the data decide
+                said[-1] += f" (ARGS=--data.init_args.image_size={theirs[name]} takes theirs)"
+    return "; ".join(said)
+
+
 def weighted_total(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
     """Sum losses by their weights.
 

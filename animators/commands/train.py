@@ -17,9 +17,9 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from animators.avd import AvdTraining
 from animators.callbacks.csv import RunCsv
 from animators.callbacks.evaluate import Evaluate
+from animators.commands import starting
 from animators.module import AnimatorModule
 from animators.pretrained import resolve
-from animators.weights import load_animator, read_checkpoint
 from datamodules import FramePairs
 
 COMMANDS = {"fit", "validate", "test"}
@@ -113,52 +113,41 @@ class ZooCli(LightningCLI):
         """Train, afresh or from where the run stopped."""
         config = self.config.fit
         folder = Path(config.run_dir)
+        starting.check_run(model, kwargs.get("datamodule"), str(self.trainer.precision))
+        if kwargs.get("ckpt_path") is not None:
+            raise ValueError(
+                "fit takes no --ckpt_path: RESUME=1 (--resume=true) goes on with the run, INIT= "
+                "(--init_from) starts from other weights"
+            )
         last = folder / "checkpoints" / "last.ckpt"
-        resume = _resume_from(last, bool(config.resume), bool(config.overwrite))
+        resume = starting.resume_from(last, bool(config.resume), bool(config.overwrite))
         data = kwargs.get("datamodule")
         if isinstance(data, FramePairs):
             # a set that is missing is said before weights to train on it are fetched
             _ = data.train_clips, data.test_clips
         # all in one call, so that one error names everything that is missing
         resolve(*self._pretrained_files(model))
-        if config.init_from is not None and resume is None:
-            _start_from(model, config.init_from)
+        batches = -1  # a fresh start keeps no row
+        if resume is not None:
+            batches = starting.continue_from(model, resume)
+        elif config.init_from is not None:
+            starting.start_from(model, config.init_from)
         if isinstance(model, AvdTraining):
-            if resume is not None:
-                model.continue_from(read_checkpoint(resume), resume)
             model.check_started()
         for logger in self.trainer.loggers:
             if isinstance(logger, RunCsv):
-                logger.keep_until(_batches_at(resume))
+                logger.keep_until(batches)
         self.trainer.fit(model, **{**kwargs, "ckpt_path": resume, "weights_only": True})
 
+    def validate(self, model: AnimatorModule, **kwargs: Any) -> None:
+        """Score a checkpoint on the validation clips."""
+        starting.take_up(model, kwargs.get("ckpt_path"), str(self.trainer.precision))
+        self.trainer.validate(model, **{**kwargs, "weights_only": True})
 
-def _start_from(model: AnimatorModule, path: str) -> None:
-    """Take the network's weights from a checkpoint, ours or imported; the average where kept.
-
-    Raises:
-        ValueError: the file is no checkpoint of this animator at these sizes.
-    """
-    other = load_animator(path, device="cpu")
-    try:
-        model.start_from(other)
-    except ValueError as error:
-        raise ValueError(f"cannot start from {path}: {error}: make them agree") from None
-
-
-def _resume_from(last: Path, resume: bool, overwrite: bool) -> Path | None:
-    """Return the checkpoint to continue from, or None for a fresh start."""
-    if resume:
-        if last.is_file():
-            return last
-        sys.stderr.write(f"note: no {last} yet, starting from the beginning\n")
-        return None
-    if last.exists() and not overwrite:
-        raise ValueError(
-            f"{last.parent.parent} already holds a run: RESUME=1 (--resume=true) continues it, "
-            "another NAME= (--run_dir) keeps it, --overwrite=true replaces it"
-        )
-    return None
+    def test(self, model: AnimatorModule, **kwargs: Any) -> None:
+        """Score a checkpoint on the test clips."""
+        starting.take_up(model, kwargs.get("ckpt_path"), str(self.trainer.precision))
+        self.trainer.test(model, **{**kwargs, "weights_only": True})
 
 
 def device_count(trainer: Any) -> int:
@@ -172,18 +161,6 @@ def device_count(trainer: Any) -> int:
         on_gpu = trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         return (torch.cuda.device_count() if on_gpu else 1) * nodes
     return int(devices) * nodes
-
-
-def _batches_at(checkpoint: Path | None) -> int:
-    """Batches seen at a checkpoint; -1 for a fresh start, which keeps no row."""
-    if checkpoint is None:
-        return -1
-    state = read_checkpoint(checkpoint)
-    if "training" not in state:
-        raise ValueError(
-            f"{checkpoint} holds no training state: start a new run from it with INIT="
-        )
-    return int(state["training"]["batches_seen"])
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -178,7 +178,10 @@ def test_what_does_not_fit_is_said_in_one_line(stages, tmp_path, capsys):
     assert fit(run, second_stage(other), f"--init_from={first}") == 2
     refused(capsys, "cannot start from", "class")
     assert fit(run, model, f"--init_from={first}", "--data.init_args.image_size=128") == 2
-    refused(capsys, "image_size 64 there, 128 here")
+    size = "ARGS=--data.init_args.image_size=64"
+    refused(capsys, "cannot start from", "image_size 64 there, 128 here", size)
+    assert fit(run, model, f"--init_from={first}", "--data.init_args.batch_size=1") == 2
+    refused(capsys, "data.init_args.batch_size")
     assert not run.exists()
     wrong = yaml.safe_load(model.read_text())
     wrong["model"]["init_args"]["loss_weights"] = {"other": 1.0}
@@ -187,11 +190,83 @@ def test_what_does_not_fit_is_said_in_one_line(stages, tmp_path, capsys):
     refused(capsys, "['other']", *MODELS[name])
 
 
-def test_fine_tuning_a_first_stage_from_a_second_says_what_differs(stages, tmp_path, capsys):
+def test_fine_tuning_a_first_stage_from_a_second_leaves_the_avd_network(stages, tmp_path, capsys):
+    name, first, run = stages
+    tiny, start = ROOT / f"tests/tiny/{name}.yaml", f"--init_from={run / 'checkpoints/last.ckpt'}"
+    still = "--model.init_args.training.learning_rate=1e-12"
+    assert fit(tmp_path / "run", tiny, start, still) == 0
+    (note,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("note: ")]
+    assert "AVD network" in note
+    assert f"MODEL={name}-avd" in note
+    tuned, plain = (
+        load_animator(p, device="cpu") for p in (tmp_path / "run/checkpoints/last.ckpt", first)
+    )
+    assert tuned.arguments == plain.arguments
+    theirs = plain.network.state_dict()
+    for key, value in tuned.network.named_parameters():
+        torch.testing.assert_close(value, theirs[key], atol=1e-6, rtol=0)
+
+
+def test_a_first_stage_with_an_avd_network_is_refused(stages, tmp_path, capsys):
+    """It would ship that network untrained, or stale."""
+    name, _, _ = stages
+    extra = ["--model.init_args.avd=true"]
+    assert fit(tmp_path / "run", ROOT / f"tests/tiny/{name}.yaml", *extra) == 2
+    refused(capsys, "second stage", f"MODEL={name}-avd")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_another_stage_or_size_is_not_gone_on_with(stages, tmp_path, capsys):
     name, _, run = stages
-    tiny = ROOT / f"tests/tiny/{name}.yaml"
-    assert fit(tmp_path / "run", tiny, f"--init_from={run / 'checkpoints/last.ckpt'}") == 2
+    last = run / "checkpoints/last.ckpt"
+    ways = [str(last), "NAME=", "--overwrite"]
+    assert fit(run, ROOT / f"tests/tiny/{name}.yaml", "--resume=true") == 2
+    refused(capsys, "avd True there, False here", *ways)
+    resume = ["--resume=true", "--data.init_args.image_size=128"]
+    assert fit(run, second_stage(name), *resume) == 2
+    size = "ARGS=--data.init_args.image_size=64"
+    refused(capsys, "image_size 64 there, 128 here", size, *ways)
+    begun = tmp_path / "run/checkpoints/last.ckpt"
+    begun.parent.mkdir(parents=True)
+    state = torch.load(last, weights_only=True)
+    state["animator"]["init_args"]["avd"] = False
+    torch.save(state, begun)
+    assert fit(tmp_path / "run", second_stage(name), "--resume=true") == 2
+    refused(capsys, str(begun), "first stage", "INIT=")
+
+
+def score(verb, model, *extra):
+    """Validate or test on the toy clips that `fit` trains on."""
+    options = [
+        x
+        for c in ("trainer/debug", "data/toy")
+        for x in ("--config", str(ROOT / f"zoo_configs/{c}.yaml"))
+    ]
+    return main([verb, *options, "--config", str(model), *DATA, *extra])
+
+
+@pytest.mark.parametrize("verb", ["validate", "test"])
+def test_a_checkpoint_is_scored_and_what_is_none_of_this_stage_is_said(
+    stages, tmp_path, capsys, verb
+):
+    name, first, run = stages
+    model, last = second_stage(name), run / "checkpoints/last.ckpt"
+    capsys.readouterr()
+    assert score(verb, model, f"--ckpt_path={last}") == 0
+    shown = dict(x.split() for x in capsys.readouterr().out.splitlines() if x.startswith("val/"))
+    rows = [r for r in csv.DictReader((run / "metrics.csv").open()) if r.get("val/l1")]
+    assert float(shown["val/l1"]) == float(rows[-1]["val/l1"])
+    assert score(verb, model) == 2
+    refused(capsys, "--ckpt_path")
+    assert score(verb, model, f"--ckpt_path={first}") == 2
+    refused(capsys, str(first), "training state", "benchmarks run")
+    other = second_stage(next(m for m in MODELS if m != name))
+    assert score(verb, other, f"--ckpt_path={last}") == 2
+    refused(capsys, str(last), "class", "config.yaml")
+    assert score(verb, ROOT / f"tests/tiny/{name}.yaml", f"--ckpt_path={last}") == 2
     refused(capsys, "avd True there, False here")
+    assert score(verb, model, f"--ckpt_path={tmp_path / 'no.ckpt'}") == 2
+    refused(capsys, "does not exist")
 
 
 def test_the_factors_are_drawn_by_sample(stages):

@@ -197,3 +197,19 @@ def test_a_best_frame_that_cannot_be_told_is_an_error():
         inference.best_frame(Lines(), sources, [torch.cat([clear, dark])])
     with pytest.raises(ValueError, match="spans no area"):
         inference.animate(Lines(), sources[:1], dark, reference="best")
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_weights_of_16_bits_are_refused(kind):
+    class Weighted(Shader, torch.nn.Module):
+        def __init__(self):
+            torch.nn.Module.__init__(self)
+            Shader.__init__(self)
+            self.weight = torch.nn.Parameter(torch.ones(1))
+
+    model, clip = Weighted(), flat([0.1, 0.2])
+    assert inference.animate(model.double(), clip[:, 0], clip).dtype == torch.float64
+    with pytest.raises(ValueError, match=r"float16.*autocast"):
+        inference.animate(model.to(kind), clip[:, 0], clip)
+    with pytest.raises(ValueError, match=r"\.float\(\)"):
+        inference.reconstruct(model, clip)

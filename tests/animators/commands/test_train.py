@@ -65,6 +65,9 @@ def one_line(capsys):
             ],
             ["perceptual_scales", "64", "3"],
         ),
+        (["--trainer.precision=bf16-true"], ["bf16-true", "bf16-mixed", "32-true"]),
+        (["--trainer.precision=16-true"], ["16-true", "16-mixed", "64-true"]),
+        (["--ckpt_path=some.ckpt"], ["--ckpt_path", "RESUME=1", "INIT="]),
         (["--model.init_args.training.unit=weeks"], ["unit", "weeks"]),
         (["--model.init_args.training.rate_factors={lips: 0}"], ["no part 'lips'", "encoder"]),
         (["--model.init_args.training.clip_parts=[encoder]"], ["clip_parts", "clip_norm"]),
@@ -187,6 +190,29 @@ def test_resuming_a_damaged_checkpoint_keeps_it(trained, arguments, capsys):
     assert main([*arguments, "--resume=true"]) == 2
     assert str(last) in one_line(capsys)
     assert last.stat().st_size == 1000
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("--model.init_args.latent_dim=16", "latent_dim 32 there, 16 here"),
+        ("--data.init_args.image_size=128", "--data.init_args.image_size=64"),
+        ("--model.init_args.loss_weights={reconstruction: 1}", "weights are others: adversary."),
+    ],
+)
+def test_a_run_of_other_sizes_is_not_gone_on_with(trained, arguments, change, said, capsys):
+    last = trained / "checkpoints/last.ckpt"
+    before = last.read_bytes()
+    change = [change, "--model.init_args.adversarial=false"] if "loss" in change else [change]
+    for extra in (["--resume=true"], [f"--ckpt_path={last}"]):
+        words = ["validate", *arguments[1:]] if "ckpt" in extra[0] else arguments
+        words = [w for w in words if words is arguments or "run_dir" not in w]
+        assert main([*words, *extra, *change]) == 2
+        line = one_line(capsys)
+        assert str(last) in line
+        assert said in line
+    assert "config.yaml" in line
+    assert last.read_bytes() == before
 
 
 def test_fine_tuning_starts_from_the_weights_given(trained, arguments, tmp_path):
