@@ -14,9 +14,6 @@ from animators.nn.hourglass import Hourglass
 from animators.nn.precision import at_least_float32, full_precision
 from animators.nn.tps import solve, transform
 
-SMALLEST_HEAT = 1e-30
-"""Heat below is none: a ring of subnormal numbers around narrow gaussians slows CPUs."""
-
 
 @dataclass(frozen=True)
 class SplineFlow:
@@ -151,8 +148,7 @@ class DenseSplineMotion(nn.Module):
             keep: (B, K + 1) of 0 and 1, which candidates take part; None keeps all.
         """
         warped = warp_each(small, motions, align_corners=self.align_corners)
-        heat = torch.where(heat.abs() < SMALLEST_HEAT, 0.0, heat).to(warped.dtype)
-        maps = self.hourglass.maps(torch.cat([heat, warped.flatten(1, 2)], dim=1))
+        maps = self.hourglass.maps(torch.cat([heat.to(warped.dtype), warped.flatten(1, 2)], dim=1))
         with full_precision(small):
             contribution = contribution_maps(self.contribution(at_least_float32(maps[-1])), keep)
             grid = torch.einsum("bkhw,bkhwd->bhwd", contribution, motions.to(contribution.dtype))

@@ -79,6 +79,13 @@ def test_the_difference_stands_behind_a_zero_map():
     assert torch.equal(found[:, 1:], driving - source)
 
 
+def test_heat_too_small_to_count_is_none():
+    faint = torch.tensor([1e-39, -1e-39, 1e-31, 1e-29, -1e-29, 0.5]).view(1, 1, 2, 3)
+    assert faint[0, 0, 0, 0] != 0
+    found = heatmap_difference(faint, torch.zeros_like(faint))[:, 1]
+    assert torch.equal(found.flatten(), torch.tensor([0, 0, 0, 1e-29, -1e-29, 0.5]))
+
+
 def test_gradients_in_double_precision():
     logits = torch.randn(1, 2, 4, 5, dtype=torch.float64, requires_grad=True)
     assert gradcheck(lambda x: expectation(spatial_softmax(x, 0.5)), logits)

@@ -104,15 +104,6 @@ def test_the_flow_is_the_weighted_mean_of_the_candidates():
     assert not flow.contribution[:, 2].any()
 
 
-def test_heat_too_small_to_count_is_none():
-    net, (small, _, motions) = dense(), candidates()
-    faint = torch.full((2, 13, 16, 16), 1e-39)
-    assert faint.any()
-    none = net(small, torch.zeros_like(faint), motions)
-    assert torch.equal(net(small, faint, motions).grid, none.grid)
-    assert not torch.equal(net(small, faint + 1e-3, motions).grid, none.grid)
-
-
 def test_flow_and_masks_are_single_precision_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         flow = dense()(*candidates())
