@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Literal
 from torch import Tensor
 
 from animators.animator import Mode, Step
-from animators.fomm.network import FommMotion, FommNetwork, FommSource, Handover, inverse
+from animators.fomm.network import FommMotion, FommNetwork, FommSource, Handover
 from animators.losses.adversarial import LeastSquaresAdversary
 from animators.losses.equivariance import jacobian_equivariance, value_equivariance
 from animators.losses.perceptual import FrozenPerceptual
 from animators.module import AnimatorModule
 from animators.nn.discriminators import PatchDiscriminator
 from animators.nn.keypoints import Keypoints, gaussian_maps
+from animators.nn.matrices import inverse_2x2
 from animators.nn.precision import full_precision
 from animators.nn.relative import (
     check_hull,
@@ -205,7 +206,7 @@ class Fomm(AnimatorModule):
         if self.arguments["hull_scaling"]:
             own, then = hull_area(source.keypoints.value), hull_area(reference.keypoints.value)
             scale = hull_scale(own, then)
-        return Handover(inverse(reference.keypoints.jacobian), scale)
+        return Handover(inverse_2x2(reference.keypoints.jacobian), scale)
 
     def transfer(
         self, source: FommSource, driving: FommMotion, reference: FommMotion | None, mode: Mode

@@ -3,14 +3,14 @@
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from animators.nn.dense_motion import DenseFlow, DenseMotion, affine_motions, with_background
 from animators.nn.hourglass import check_image_size
 from animators.nn.keypoints import KeypointDetector, Keypoints, gaussian_maps, heatmap_difference
+from animators.nn.matrices import inverse_2x2
 from animators.nn.occluded_generator import OccludedGenerator
-from animators.nn.precision import at_least_float32, full_precision
+from animators.nn.precision import full_precision
 from animators.nn.resample import shrink
 
 
@@ -55,12 +55,6 @@ class FommMotion:
 
     keypoints: Keypoints
     handover: Handover | None = None
-
-
-def inverse(matrices: Tensor) -> Tensor:
-    """Invert matrices (..., 2, 2), in at least float32."""
-    with full_precision(matrices):
-        return torch.linalg.inv(at_least_float32(matrices))
 
 
 class FommNetwork(nn.Module):
@@ -146,7 +140,7 @@ class FommNetwork(nn.Module):
         """Weigh the motions around the keypoints, J = J_source J_driving^-1 (eq. 4 to 8)."""
         size, driving = _size(source.small), motion.keypoints
         with full_precision(source.small):
-            matrix = source.keypoints.jacobian @ inverse(driving.jacobian)
+            matrix = source.keypoints.jacobian @ inverse_2x2(driving.jacobian)
         motions = affine_motions(matrix, driving.value, source.keypoints.value, size)
         heat = heatmap_difference(gaussian_maps(driving.value, size), source.gaussians)
         return self.dense_motion(source.small, heat, with_background(motions, None))

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from animators.nn.matrices import inverse_2x2
 from animators.nn.precision import at_least_float32, full_precision
 from animators.nn.tps import RandomSpline
 
@@ -45,7 +46,7 @@ def jacobian_equivariance(
     """
     with full_precision(jacobian):
         moved = spline.jacobian(at_least_float32(deformed)) @ at_least_float32(deformed_jacobian)
-        product = torch.linalg.inv(at_least_float32(jacobian)) @ moved
+        product = inverse_2x2(jacobian) @ moved
         if up_to_sign:
             product = product * product[..., :1, :1].sign()
         one = torch.eye(2, device=product.device, dtype=product.dtype)

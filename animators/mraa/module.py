@@ -15,6 +15,7 @@ from animators.losses.perceptual import FrozenPerceptual
 from animators.module import AnimatorModule
 from animators.mraa.network import MraaMotion, MraaNetwork, MraaSource
 from animators.mraa.regions import Regions
+from animators.nn.matrices import inverse_2x2
 from animators.nn.precision import full_precision
 from animators.nn.relative import (
     check_hull,
@@ -264,8 +265,7 @@ def _against(source: MraaSource, reference: MraaMotion) -> tuple[Tensor, Tensor]
     """Inverse affine matrices of the reference frame and the factor on displacements."""
     regions, inverse, scale = reference.regions, reference.inverse, reference.scale
     if inverse is None:
-        with full_precision(regions.affine):
-            inverse = torch.linalg.inv(regions.affine)
+        inverse = inverse_2x2(regions.affine)
     if scale is None:
         scale = hull_scale(hull_area(source.regions.shift), hull_area(regions.shift))
     return inverse, scale

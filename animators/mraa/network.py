@@ -13,6 +13,7 @@ from animators.nn.blocks import DownBlock
 from animators.nn.dense_motion import DenseFlow, DenseMotion, affine_motions, with_background
 from animators.nn.hourglass import check_image_size
 from animators.nn.keypoints import covariance_maps, heatmap_difference
+from animators.nn.matrices import inverse_2x2
 from animators.nn.occluded_generator import OccludedGenerator
 from animators.nn.precision import at_least_float32, full_precision
 from animators.nn.resample import shrink
@@ -172,7 +173,7 @@ class MraaNetwork(nn.Module):
         size = (small.shape[2], small.shape[3])
         heat = heatmap_difference(_gaussians(moved, small), source.gaussians)
         with full_precision(small):
-            matrix = source.regions.affine @ torch.linalg.inv(moved.affine)
+            matrix = source.regions.affine @ inverse_2x2(moved.affine)
             matrix = matrix * same_direction(matrix)
         motions = affine_motions(matrix, moved.shift, source.regions.shift, size)
         found: DenseFlow = self.motion(small, heat, with_background(motions, motion.background))
@@ -193,7 +194,7 @@ class MraaNetwork(nn.Module):
         if self.avd is None:
             raise ValueError("this network has no AVD part: build it with avd=True")
         with full_precision(pose.shift):
-            turn = same_direction(identity.affine @ torch.linalg.inv(pose.affine))
+            turn = same_direction(identity.affine @ inverse_2x2(pose.affine))
             known = torch.cat([identity.shift, (identity.affine * turn).flatten(2)], dim=2)
             wanted = torch.cat([pose.shift, pose.affine.flatten(2)], dim=2)
             numbers = at_least_float32(self.avd(known.flatten(1), wanted.flatten(1)))

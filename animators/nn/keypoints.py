@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from animators.nn.grid import coordinate_grid
 from animators.nn.hourglass import Hourglass
+from animators.nn.matrices import inverse_2x2
 from animators.nn.precision import at_least_float32, full_precision
 from animators.nn.resample import shrink
 
@@ -76,8 +77,7 @@ def covariance_maps(points: Tensor, covariance: Tensor, size: tuple[int, int]) -
     """
     with full_precision(points):
         offset = coordinate_grid(*size, like=points) - at_least_float32(points)[:, :, None, None]
-        inverse = torch.linalg.inv(at_least_float32(covariance))
-        moved = torch.einsum("bkhwi,bkij->bkhwj", offset, inverse)
+        moved = torch.einsum("bkhwi,bkij->bkhwj", offset, inverse_2x2(covariance))
         return torch.exp(-0.5 * (moved * offset).sum(dim=-1))
 
 

@@ -99,7 +99,7 @@ def test_several_views_are_refused(fomm, clip):
 
 @torch.no_grad()
 def test_what_does_not_change_over_a_clip_is_done_once(fomm, clip, monkeypatch):
-    calls = dict.fromkeys(("keypoints", "encode", "hull_area", "inverse", "decode"), 0)
+    calls = dict.fromkeys(("keypoints", "encode", "hull_area", "inverse_2x2", "decode"), 0)
 
     def counted(name, function):
         def call(*arguments, **options):
@@ -113,14 +113,15 @@ def test_what_does_not_change_over_a_clip_is_done_once(fomm, clip, monkeypatch):
     monkeypatch.setattr(
         fomm.network.generator, "encode", counted("encode", fomm.network.generator.encode)
     )
-    for name in ("hull_area", "inverse"):
+    for name in ("hull_area", "inverse_2x2"):
         monkeypatch.setattr(module, name, counted(name, getattr(module, name)))
     list(fomm.stream(clip[:, 0], torch.split(clip, 1, dim=1), mode=Mode.RELATIVE))
     # keypoints of source and frames; areas of source and reference frame
-    assert calls == {"keypoints": 1 + 5, "encode": 1, "hull_area": 2, "inverse": 1, "decode": 5}
+    wanted = {"keypoints": 1 + 5, "encode": 1, "hull_area": 2, "inverse_2x2": 1, "decode": 5}
+    assert calls == wanted
     calls.update(dict.fromkeys(calls, 0))
     list(fomm.stream(clip[:, 0], torch.split(clip, 1, dim=1), mode=Mode.ABSOLUTE))
-    assert calls == {"keypoints": 1 + 5, "encode": 1, "hull_area": 0, "inverse": 0, "decode": 5}
+    assert calls == wanted | {"hull_area": 0, "inverse_2x2": 0}
 
 
 @torch.no_grad()
@@ -197,6 +198,15 @@ def test_settings_that_do_not_fit_are_refused():
         tiny_animator("fomm", adversarial=False, loss_weights=quiet)
     with pytest.raises(ValueError, match="perceptual_scales"):
         tiny_animator("fomm", perceptual="vgg16", loss_weights=dict(ADVERSARIAL_WEIGHTS) | quiet)
+
+
+@torch.no_grad()
+def test_singular_jacobians_still_give_a_picture(fomm, clip):
+    source, still = fomm.encode_source(clip[:, 0]), fomm.encode_motion(clip[:, 1])
+    flat = motion(still.keypoints.value, torch.ones_like(still.keypoints.jacobian))
+    assert fomm.render(source, flat).isfinite().all()
+    moved = fomm.transfer(source, still, flat, Mode.RELATIVE)
+    assert fomm.render(source, moved).isfinite().all()
 
 
 def test_two_keypoints_have_no_hull():

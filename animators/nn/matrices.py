@@ -1,0 +1,23 @@
+"""Inverses of 2 x 2 matrices in closed form."""
+
+import torch
+from torch import Tensor
+
+from animators.nn.precision import at_least_float32
+
+
+def inverse_2x2(matrix: Tensor) -> Tensor:
+    """Invert matrices (..., 2, 2): the adjugate by the determinant, in at least float32.
+
+    Unlike `torch.linalg.inv` it never waits for the device to learn whether a matrix is singular.
+    A determinant smaller than the square root of the smallest normal number (1e-19 in float32) is
+    enlarged to it, so that inverses of singular matrices, and products with them, stay finite.
+    """
+    matrix = at_least_float32(matrix)
+    a, b, c, d = matrix.flatten(-2).unbind(-1)
+    determinant = a * d - b * c
+    least = torch.finfo(matrix.dtype).tiny ** 0.5
+    floor = torch.full_like(determinant, least).copysign(determinant.detach())
+    determinant = torch.where(determinant.abs() < least, floor, determinant)
+    adjugate = torch.stack([d, -b, -c, a], dim=-1)
+    return torch.unflatten(adjugate / determinant[..., None], -1, (2, 2))
