@@ -34,11 +34,40 @@ def test_clip(animator: "AnimatorModule", frames: int) -> tuple[Tensor, Tensor]:
     return images[:1], images[None, 1:]
 
 
+def enliven(animator: "AnimatorModule", frames: int = 4) -> None:
+    """Make random weights move a picture, in place, as training would have made them.
+
+    Batch norm with the statistics that it begins with lets signals die away, and weights that
+    begin at zero hide what they multiply: an untrained FOMM changes its picture by 1e-5 from frame
+    to frame.
+
+    Args:
+        animator: with random weights; in eval mode afterwards.
+        frames: driving frames whose statistics are taken.
+    """
+    with torch.no_grad():
+        for weight in animator.network.parameters():
+            if weight.ndim > 1 and not weight.any():
+                weight.normal_(std=0.01)
+    norms = [m for m in animator.network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    kept = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over all passes
+    animator.train()
+    ours(animator, *test_clip(animator, frames), 1)
+    animator.eval()
+    for norm, momentum in zip(norms, kept, strict=True):
+        norm.momentum = momentum
+
+
 @torch.no_grad()
 def naive(
     animator: "AnimatorModule", source: Tensor, driving: Tensor, *, everything: bool = False
 ) -> Tensor:
     """Animate in relative mode, encoding the source again for every frame.
+
+    The reference frame is prepared again too, inside `transfer`.
 
     Args:
         animator: in eval mode.
@@ -176,10 +205,11 @@ def count_calls(animator: "AnimatorModule", source: Tensor, driving: Tensor) -> 
 def peak_memory(work: Callable[[], Any], device: torch.device) -> int:
     """Give the most memory in bytes that a call needs.
 
-    On a GPU what the call allocates beyond what was there; elsewhere the largest size of the whole
-    process so far.
+    On a GPU what the call allocates beyond what was there; elsewhere the largest size that the
+    whole process has had until the call ends, so call it before anything larger.
     """
     if device.type == "cuda":
+        work()  # the first call tries kernels out
         wait(device)
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
