@@ -14,6 +14,7 @@ from animators.losses.equivariance import jacobian_equivariance, value_equivaria
 from animators.losses.perceptual import FrozenPerceptual
 from animators.module import AnimatorModule
 from animators.nn.discriminators import PatchDiscriminator
+from animators.nn.hourglass import check_counts
 from animators.nn.keypoints import Keypoints, gaussian_maps
 from animators.nn.matrices import inverse_2x2
 from animators.nn.precision import full_precision
@@ -141,6 +142,7 @@ class Fomm(AnimatorModule):
             check_hull(num_keypoints, "raise num_keypoints, or set hull_scaling to false")
         adversary = None
         if adversarial:
+            check_counts(discriminator_width=discriminator_width)
             discriminator = PatchDiscriminator(
                 image_size,
                 condition_channels=num_keypoints if use_keypoints else 0,

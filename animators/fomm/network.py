@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from animators.nn.dense_motion import DenseFlow, DenseMotion, affine_motions, with_background
-from animators.nn.hourglass import check_image_size
+from animators.nn.hourglass import check_counts, check_heatmaps, check_image_size
 from animators.nn.keypoints import KeypointDetector, Keypoints, gaussian_maps, heatmap_difference
 from animators.nn.matrices import inverse_2x2
 from animators.nn.occluded_generator import OccludedGenerator
@@ -77,7 +77,7 @@ class FommNetwork(nn.Module):
         align_corners: how the sampler reads the corner-aligned grids.
 
     Raises:
-        ValueError: an image size that the halvings do not divide.
+        ValueError: an image size that the halvings do not divide, or a size out of range.
     """
 
     def __init__(
@@ -98,6 +98,19 @@ class FommNetwork(nn.Module):
         align_corners: bool = True,
     ) -> None:
         super().__init__()
+        check_counts(
+            num_keypoints=num_keypoints,
+            keypoint_width=keypoint_width,
+            motion_width=motion_width,
+            max_width=max_width,
+            blocks=blocks,
+            shrink_factor=shrink_factor,
+            generator_width=generator_width,
+            generator_max_width=generator_max_width,
+            down_blocks=down_blocks,
+        )
+        check_counts(0, residual_blocks=residual_blocks)
+        check_heatmaps(image_size, shrink_factor, padding=0, temperature=temperature)
         check_image_size(image_size, math.lcm(shrink_factor * 2**blocks, 2**down_blocks))
         self.keypoints = KeypointDetector(
             num_keypoints,

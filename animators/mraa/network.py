@@ -11,7 +11,7 @@ from animators.nn.avd import AvdNetwork
 from animators.nn.background import IDENTITY, background_matrix
 from animators.nn.blocks import DownBlock
 from animators.nn.dense_motion import DenseFlow, DenseMotion, affine_motions, with_background
-from animators.nn.hourglass import check_image_size
+from animators.nn.hourglass import check_counts, check_heatmaps, check_image_size
 from animators.nn.keypoints import covariance_maps, heatmap_difference
 from animators.nn.matrices import inverse_2x2
 from animators.nn.occluded_generator import OccludedGenerator
@@ -94,7 +94,7 @@ class MraaNetwork(nn.Module):
     """Every net of MRAA; arguments as of `Mraa`.
 
     Raises:
-        ValueError: an image size that the halvings do not divide.
+        ValueError: an image size that the halvings do not divide, or a size out of range.
     """
 
     def __init__(
@@ -118,6 +118,22 @@ class MraaNetwork(nn.Module):
         align_corners: bool = False,
     ) -> None:
         super().__init__()
+        check_counts(
+            num_regions=num_regions,
+            region_width=region_width,
+            motion_width=motion_width,
+            max_width=max_width,
+            blocks=blocks,
+            shrink_factor=shrink_factor,
+            generator_width=generator_width,
+            generator_max_width=generator_max_width,
+            down_blocks=down_blocks,
+            background_width=background_width,
+        )
+        check_counts(0, residual_blocks=residual_blocks)
+        if region_padding not in (0, 3):
+            raise ValueError(f"region_padding must be 0 or 3, got {region_padding}")
+        check_heatmaps(image_size, shrink_factor, region_padding, temperature)
         check_image_size(image_size, shrink_factor * 2**blocks)
         check_image_size(image_size, 2 ** max(down_blocks, BACKGROUND_BLOCKS * background))
         self.regions = RegionPredictor(

@@ -24,6 +24,43 @@ def check_image_size(image_size: int, multiple: int) -> None:
         )
 
 
+def check_counts(least: int = 1, /, **counts: int) -> None:
+    """Refuse numbers of things that are too few, or widths too narrow, to build with.
+
+    Args:
+        least: smallest that will do.
+        counts: each by its argument's name.
+
+    Raises:
+        ValueError: one is smaller.
+    """
+    for name, count in counts.items():
+        if count < least:
+            raise ValueError(f"{name} must be at least {least}, got {count}")
+
+
+def check_heatmaps(image_size: int, shrink_factor: int, padding: int, temperature: float) -> None:
+    """Refuse heatmaps that have no pixel, or a softmax that has no temperature.
+
+    Args:
+        image_size: height and width in pixels.
+        shrink_factor: how much smaller the heatmaps' hourglass sees the picture.
+        padding: of the 7 x 7 convolution to the heatmaps.
+        temperature: of the softmax over positions.
+
+    Raises:
+        ValueError: either; what it may be is named.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    least = 7 - 2 * padding
+    if image_size < least * shrink_factor:
+        raise ValueError(
+            f"image_size must be at least {least * shrink_factor}, so that {least} pixels are left "
+            f"behind shrink_factor {shrink_factor} for heatmaps, got {image_size}"
+        )
+
+
 class Hourglass(nn.Module):
     """Halve `blocks` times, double as often; each doubling sees the encoder's map of its size.
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from animators.nn.blocks import DownBlock, ResidualBlock, SameBlock, UpBlock
 from animators.nn.grid import warp
+from animators.nn.hourglass import check_counts
 from animators.nn.occluded_generator import resize_grid
 from animators.nn.spline_motion import SplineFlow
 
@@ -49,8 +50,7 @@ class InpaintingGenerator(nn.Module):
         self, *, width: int, max_width: int, down_blocks: int, align_corners: bool
     ) -> None:
         super().__init__()
-        if down_blocks < 2:
-            raise ValueError(f"down_blocks must be at least 2, got {down_blocks}")
+        check_counts(2, down_blocks=down_blocks)
         widths = [min(max_width, width * 2**i) for i in range(down_blocks + 1)]
         self.first = SameBlock(3, widths[0], norm="instance")
         self.down = nn.ModuleList(DownBlock(a, b, norm="instance") for a, b in pairwise(widths))

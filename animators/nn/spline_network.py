@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from animators.nn.avd import AvdNetwork
 from animators.nn.dense_motion import with_background
-from animators.nn.hourglass import check_image_size
+from animators.nn.hourglass import check_counts, check_image_size
 from animators.nn.inpainting import Inpainting, InpaintingGenerator, MixFeature, RefineFlow
 from animators.nn.keypoints import gaussian_maps, heatmap_difference
 from animators.nn.precision import full_precision
@@ -100,6 +100,18 @@ class SplineNetwork(nn.Module):
         align_corners: bool = True,
     ) -> None:
         super().__init__()
+        check_counts(
+            num_splines=num_splines,
+            points_per_spline=points_per_spline,
+            keypoint_width=keypoint_width,
+            motion_width=motion_width,
+            max_width=max_width,
+            blocks=blocks,
+            shrink_factor=shrink_factor,
+            generator_width=generator_width,
+            generator_max_width=generator_max_width,
+        )
+        check_counts(2, down_blocks=down_blocks)
         check_image_size(image_size, math.lcm(shrink_factor * 2**blocks, 2**down_blocks))
         self.keypoints = ControlPoints(num_splines, points_per_spline, width=keypoint_width)
         self.background = BackgroundMotion(width=keypoint_width) if background else None

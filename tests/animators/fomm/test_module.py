@@ -196,6 +196,8 @@ def test_settings_that_do_not_fit_are_refused():
     quiet = {"reconstruction": 1.0, "equivariance_value": 1.0, "equivariance_jacobian": 1.0}
     with pytest.raises(ValueError, match="set adversarial to true"):
         tiny_animator("fomm", adversarial=False, loss_weights=quiet)
+    with pytest.raises(ValueError, match="discriminator_width must be at least 1, got 0"):
+        tiny_animator("fomm", discriminator_width=0)
     with pytest.raises(ValueError, match="perceptual_scales"):
         tiny_animator("fomm", perceptual="vgg16", loss_weights=dict(ADVERSARIAL_WEIGHTS) | quiet)
 

@@ -54,6 +54,30 @@ def test_the_generators_halvings_count_too():
         FommNetwork(24, **TINY, down_blocks=4)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "num_keypoints", "keypoint_width", "motion_width", "max_width", "blocks", "shrink_factor",
+        "generator_width", "generator_max_width", "down_blocks",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("number", [0, -1])
+def test_what_nothing_can_be_built_of_is_refused(name, number):
+    with pytest.raises(ValueError, match=f"^{name} must be at least 1, got {number}$"):
+        FommNetwork(32, **(TINY | {name: number}))
+
+
+def test_settings_out_of_range_are_refused():
+    with pytest.raises(ValueError, match=r"^residual_blocks must be at least 0, got -1$"):
+        FommNetwork(32, **(TINY | {"residual_blocks": -1}))
+    for temperature in (0.0, -0.1, float("nan")):
+        with pytest.raises(ValueError, match=r"^temperature must be above 0, got"):
+            FommNetwork(32, **TINY, temperature=temperature)
+    with pytest.raises(ValueError, match=r"^image_size must be at least 14, so that 7 pixels"):
+        FommNetwork(8, **TINY)
+    assert FommNetwork(16, **TINY).keypoints(torch.rand(1, 3, 16, 16)).value.isfinite().all()
+
+
 @pytest.mark.parametrize(("single", "count"), [(False, 14_215_368), (True, 14_153_592)])
 def test_parameters_at_the_papers_size(single, count):
     with torch.device("meta"):

@@ -76,6 +76,30 @@ def test_other_sizes_are_refused(size):
         MraaNetwork(384)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "num_regions", "region_width", "motion_width", "max_width", "blocks", "shrink_factor",
+        "generator_width", "generator_max_width", "down_blocks", "background_width",
+    ],
+)  # fmt: skip
+def test_what_nothing_can_be_built_of_is_refused(name):
+    with pytest.raises(ValueError, match=f"^{name} must be at least 1, got -1$"):
+        MraaNetwork(**(TINY | {name: -1}))
+
+
+@pytest.mark.parametrize("padding", [-1, 1, 4])
+def test_settings_out_of_range_are_refused(padding):
+    with pytest.raises(ValueError, match=f"^region_padding must be 0 or 3, got {padding}$"):
+        MraaNetwork(**TINY, region_padding=padding)
+    with pytest.raises(ValueError, match=r"^temperature must be above 0, got 0"):
+        MraaNetwork(**TINY, temperature=0)
+    eighth = TINY | {"image_size": 32, "shrink_factor": 8}
+    with pytest.raises(ValueError, match=r"^image_size must be at least 56"):
+        MraaNetwork(**eighth, region_padding=0)
+    assert MraaNetwork(**eighth, region_padding=3).regions(torch.rand(1, 3, 32, 32))
+
+
 def test_the_background_begins_at_rest(pair):
     predictor = BackgroundPredictor(4, 16)
     assert torch.equal(predictor(*pair), torch.eye(3).expand(2, 3, 3))

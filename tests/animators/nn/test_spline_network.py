@@ -54,6 +54,19 @@ def test_parameters_at_the_papers_sizes():
     assert size == 350_838_796 - kernel
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "num_splines", "points_per_spline", "keypoint_width", "motion_width", "max_width",
+        "blocks", "shrink_factor", "generator_width", "generator_max_width", "down_blocks",
+    ],
+)  # fmt: skip
+def test_what_nothing_can_be_built_of_is_refused(name):
+    least = 2 if name == "down_blocks" else 1
+    with pytest.raises(ValueError, match=f"^{name} must be at least {least}, got -1$"):
+        SplineNetwork(64, **(TINY | {name: -1}))
+
+
 def test_parts_that_are_off_hold_nothing():
     with torch.device("meta"):
         network = SplineNetwork(background=False)
