@@ -7,10 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from animators.nn.resample import gaussian_taps
+from animators.nn.resample import blur_kernel
 from animators.official import OfficialWeights
 
 SHRINK_FACTOR = 4  # with it the pictures' size of 256: in every configuration, in no tensor
@@ -43,8 +42,6 @@ def _arguments(state: Mapping[str, Tensor], config: str) -> dict[str, Any]:
 def _count(state: Mapping[str, Tensor], pattern: str) -> int:
     return sum(re.fullmatch(pattern, key) is not None for key in state)
 
-
-_TAPS = gaussian_taps((SHRINK_FACTOR - 1) / 2)
 
 OFFICIAL = OfficialWeights(
     class_path="animators.fomm.Fomm",
@@ -97,7 +94,7 @@ OFFICIAL = OfficialWeights(
     },
     constants={
         r"(kp_detector|generator\.dense_motion_network)\.down\.weight": (
-            torch.outer(_TAPS, _TAPS).expand(3, 1, -1, -1)
+            blur_kernel(SHRINK_FACTOR)
         ),
     },
 )

@@ -4,10 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from animators.nn.resample import gaussian_taps
+from animators.nn.resample import blur_kernel
 from animators.official import OfficialWeights
 
 CONFIGS = ("vox-256", "taichi-256", "ted-384", "ted-youtube-384", "mgif-256")
@@ -77,12 +76,6 @@ def _check_config(config: str, num_regions: int, background: bool) -> None:
         )
 
 
-def _blur() -> Tensor:
-    """The filter before every fourth pixel, one for each colour: (3, 1, 13, 13)."""
-    taps = gaussian_taps(1.5)
-    return torch.outer(taps, taps).expand(3, 1, -1, -1)
-
-
 OFFICIAL = OfficialWeights(
     class_path="animators.mraa.Mraa",
     entries={
@@ -128,7 +121,7 @@ OFFICIAL = OfficialWeights(
         r"avd_network\.(pose_encoder|decoder)\.(\d+\..+)": r"avd.\1.\2",
     },
     constants={
-        _FLOW + r"down\.weight": _blur(),
-        _REGIONS + r"down\.weight": _blur(),
+        _FLOW + r"down\.weight": blur_kernel(4),
+        _REGIONS + r"down\.weight": blur_kernel(4),
     },
 )

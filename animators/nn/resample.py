@@ -54,6 +54,12 @@ def gaussian_taps(sigma: float) -> Tensor:
     return taps / taps.sum()
 
 
+def blur_kernel(factor: int) -> Tensor:
+    """Lay out the blur of `shrink` for each of three colours: (3, 1, k, k)."""
+    taps = gaussian_taps((factor - 1) / 2)
+    return torch.outer(taps, taps).expand(3, 1, -1, -1)
+
+
 def shrink(x: Tensor, factor: int) -> Tensor:
     """Blur, then keep every `factor`-th pixel, as FOMM's and LIA's pyramids do.
 

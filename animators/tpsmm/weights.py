@@ -4,10 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from animators.nn.resample import gaussian_taps
+from animators.nn.resample import blur_kernel
 from animators.official import OfficialWeights
 
 SIZES = {"vox-256": 256, "taichi-256": 256, "ted-384": 384, "mgif-256": 256}
@@ -49,11 +48,6 @@ def _residual(match: re.Match[str]) -> str:
     return f"generator.residual.{scale}.{second}.{match[2]}"
 
 
-def _anti_alias(factor: int) -> Tensor:
-    taps = gaussian_taps((factor - 1) / 2)
-    return torch.outer(taps, taps).expand(3, 1, -1, -1)
-
-
 OFFICIAL = OfficialWeights(
     class_path="animators.tpsmm.Tpsmm",
     entries={
@@ -83,5 +77,5 @@ OFFICIAL = OfficialWeights(
         r"avd\.id_encoder\.(.+)": r"avd.identity_encoder.\1",
         r"avd\.((?:pose_encoder|decoder)\..+)": r"avd.\1",
     },
-    constants={r"motion\.down\.weight": _anti_alias(4)},
+    constants={r"motion\.down\.weight": blur_kernel(4)},
 )

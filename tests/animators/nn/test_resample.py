@@ -1,6 +1,14 @@
 import torch
+import torch.nn.functional as F
 
-from animators.nn.resample import binomial_kernel, fir, gaussian_taps, shrink, upsample
+from animators.nn.resample import (
+    binomial_kernel,
+    blur_kernel,
+    fir,
+    gaussian_taps,
+    shrink,
+    upsample,
+)
 
 
 def correlate(x, kernel, before, after, stride=1):
@@ -58,3 +66,11 @@ def test_shrink_against_a_direct_loop():
         expected = correlate(x, torch.outer(taps, taps), reach, reach)[:, :, ::factor, ::factor]
         torch.testing.assert_close(shrink(x, factor), expected)
     assert shrink(x, 1) is x
+
+
+def test_the_blur_for_three_colours_is_that_of_shrinking():
+    picture = torch.rand(1, 3, 32, 32)
+    kernel = blur_kernel(4)
+    assert kernel.shape == (3, 1, 13, 13)
+    blurred = F.conv2d(picture, kernel, padding=6, groups=3)
+    torch.testing.assert_close(shrink(picture, 4), blurred[..., ::4, ::4])
