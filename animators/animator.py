@@ -52,6 +52,23 @@ class Step(NamedTuple):
     """(B, C, H, W), maps that a conditional discriminator sees beside pictures, detached."""
 
 
+def check_single_view(source: Tensor, name: str) -> None:
+    """Refuse several views (B, V, 3, H, W), for an animator that takes one (B, 3, H, W).
+
+    Args:
+        source: what it was given.
+        name: the animator's.
+
+    Raises:
+        ValueError: several views.
+    """
+    if source.ndim != 4:
+        raise ValueError(
+            f"{name} takes one source view (B, 3, H, W), got {tuple(source.shape)}: "
+            "set references to 0"
+        )
+
+
 class Animator(Protocol[Source, Motion]):
     """Five verbs; everything that users and benchmarks call is built from them once."""
 

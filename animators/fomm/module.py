@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
-from animators.animator import Mode, Step
+from animators.animator import Mode, Step, check_single_view
 from animators.fomm.network import FommMotion, FommNetwork, FommSource, Handover
 from animators.losses.adversarial import LeastSquaresAdversary
 from animators.losses.equivariance import jacobian_equivariance, value_equivariance
@@ -184,11 +184,7 @@ class Fomm(AnimatorModule):
         Raises:
             ValueError: several views.
         """
-        if source.ndim != 4:
-            raise ValueError(
-                f"fomm takes one source view (B, 3, H, W), got {tuple(source.shape)}: "
-                "set references to 0"
-            )
+        check_single_view(source, "fomm")
         return self.network.encode_source(source)
 
     def encode_motion(self, frames: Tensor, pair: FommSource | None = None) -> FommMotion:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from animators.animator import Direction, Mode, Step
+from animators.animator import Direction, Mode, Step, check_single_view
 from animators.lia.network import LiaMotion, LiaNetwork, LiaSource
 from animators.losses.adversarial import ImageAdversary
 from animators.losses.perceptual import FrozenPerceptual
@@ -122,11 +122,7 @@ class Lia(AnimatorModule):
         Raises:
             ValueError: several views.
         """
-        if source.ndim != 4:
-            raise ValueError(
-                f"lia takes one source view (B, 3, H, W), got {tuple(source.shape)}: "
-                "set references to 0"
-            )
+        check_single_view(source, "lia")
         return self.network.encode_source(source)
 
     def encode_motion(self, frames: Tensor, pair: LiaSource | None = None) -> LiaMotion:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from animators.animator import Mode, Step
+from animators.animator import Mode, Step, check_single_view
 from animators.losses.equivariance import jacobian_equivariance, value_equivariance
 from animators.losses.perceptual import FrozenPerceptual
 from animators.module import AnimatorModule
@@ -162,11 +162,7 @@ class Mraa(AnimatorModule):
         Raises:
             ValueError: several views.
         """
-        if source.ndim != 4:
-            raise ValueError(
-                f"mraa takes one source view (B, 3, H, W), got {tuple(source.shape)}: "
-                "set references to 0"
-            )
+        check_single_view(source, "mraa")
         return self.network.encode_source(source)
 
     def encode_motion(self, frames: Tensor, pair: MraaSource | None = None) -> MraaMotion:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from animators.animator import Mode, Step
+from animators.animator import Mode, Step, check_single_view
 from animators.losses.equivariance import value_equivariance
 from animators.losses.perceptual import FrozenPerceptual
 from animators.losses.schedules import SplineDropout, background_trains
@@ -161,11 +161,7 @@ class Tpsmm(AnimatorModule):
         Raises:
             ValueError: several views.
         """
-        if source.ndim != 4:
-            raise ValueError(
-                f"tpsmm takes one source view (B, 3, H, W), got {tuple(source.shape)}: "
-                "set references to 0"
-            )
+        check_single_view(source, "tpsmm")
         state = self.network.encode_source(source)
         return replace(state, identity=self.network.identity(state))
 
