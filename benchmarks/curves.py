@@ -52,14 +52,17 @@ def draw(runs: Mapping[str, Curves], metrics: Sequence[str], output: Path) -> No
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
     for axes, metric in zip(panels, metrics, strict=True):
+        levels: dict[float, str] = {}  # one copy-source for the same clips, but for rounding
         for run, curves in runs.items():
             if f"val/{metric}" not in curves:
                 continue
             (line,) = axes.plot(*curves[f"val/{metric}"], label=run)
             copied = curves.get(f"val/copy_source_{metric}")
             if copied is not None:
-                label = f"{run}: copy-source" if len(runs) > 1 else "copy-source"
-                axes.axhline(copied[1][-1], linestyle="--", color=line.get_color(), label=label)
+                levels.setdefault(float(f"{copied[1][-1]:.4g}"), line.get_color())
+        for level, color in levels.items():
+            color = "black" if len(levels) == 1 else color
+            axes.axhline(level, linestyle="--", color=color, label="copy-source")
         axes.set_xlabel("pairs seen")
         axes.set_title(metric)
         axes.set_ylim(bottom=0)
