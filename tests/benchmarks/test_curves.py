@@ -30,6 +30,17 @@ def test_draws_a_panel_for_each_metric(run, tmp_path):
     assert sizes[1] == 2 * sizes[0]
 
 
+def test_runs_on_the_same_clips_share_one_copy_source(run, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    output = tmp_path / "curves.svg"
+    for theirs, lines in (("0.03000001", 1), ("0.04", 2)):
+        (other / "metrics.csv").write_text(ROWS.replace("0.03", theirs))
+        assert main([str(run), str(other), "--metrics", "l1", "--output", str(output)]) == 0
+        # matplotlib writes each text as a comment before its outlines
+        assert output.read_text().count("<!-- copy-source -->") == lines
+
+
 def test_bad_inputs(run, tmp_path, fails):
     output = tmp_path / "out" / "curves.png"
     assert "metrics.csv" in fails(main, tmp_path, "--output", output)
