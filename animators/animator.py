@@ -9,6 +9,7 @@ is the batch.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
@@ -50,6 +51,8 @@ class Step(NamedTuple):
     """(B, 3, H, W), not clamped."""
     condition: Tensor | None = None
     """(B, C, H, W), maps that a conditional discriminator sees beside pictures, detached."""
+    figures: Mapping[str, float] = MappingProxyType({})
+    """Numbers for the log that are no losses."""
 
 
 def check_single_view(source: Tensor, name: str) -> None:

@@ -45,6 +45,8 @@ class AnimatorModule(LightningModule):
     adversary: Any  # an `animators.training.Adversary`, or None
     modes: tuple[Mode, ...] = (Mode.ABSOLUTE, Mode.RELATIVE)
     mode_remedies: Mapping[Mode, str] = MappingProxyType({})
+    several_views: ClassVar[bool] = False
+    """Whether a source may come with references, (B, V, 3, H, W)."""
     inference_arguments: ClassVar[frozenset[str]] = frozenset()
     """Arguments that change how a network is used and not the network: fine-tuning may."""
 
@@ -220,7 +222,7 @@ class AnimatorModule(LightningModule):
             self.optimizer_steps += 1
             for schedule in _listed(self.lr_schedulers()):
                 schedule.step()
-        self._report(losses, total)
+        self._report(losses, total, step.figures)
 
     def _adversary_step(
         self, optimizer: Any, step: Step, batch: "PairBatch", size: int, last: bool
@@ -243,7 +245,9 @@ class AnimatorModule(LightningModule):
         second = optimizer is not self.trainer.optimizers[0]
         self.training_settings.clip(self.network, optimizer, adversary=second)
 
-    def _report(self, losses: Mapping[str, Tensor], total: Tensor) -> None:
+    def _report(
+        self, losses: Mapping[str, Tensor], total: Tensor, figures: Mapping[str, float]
+    ) -> None:
         """Log every so many batches, before a checkpoint of this batch can be written."""
         rows = {f"train/{name}": value.detach() for name, value in losses.items()}
         rows["train/total"] = total.detach()
@@ -251,7 +255,9 @@ class AnimatorModule(LightningModule):
         if self.batches_seen % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.check_finite()
             rate = _listed(self.lr_schedulers())[0].get_last_lr()[0]
-            self.write({**{k: float(v) for k, v in rows.items()}, "train/learning_rate": rate})
+            numbers = {f"train/{name}": value for name, value in figures.items()}
+            numbers |= {name: float(value) for name, value in rows.items()}
+            self.write(numbers | {"train/learning_rate": rate})
         self.log("loss", total.detach(), prog_bar=True, logger=False, batch_size=1)
 
     def write(self, rows: Mapping[str, float]) -> None:

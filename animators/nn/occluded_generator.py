@@ -29,6 +29,10 @@ class OccludedGenerator(nn.Module):
         skips: blend the source's warped features, and at the end its pixels, in where they are
             visible, at every size (MRAA).
         align_corners: how the sampler reads the corner-aligned grids.
+        encoder: False leaves the encoder out, for features that come from elsewhere (`decode`).
+
+    Attributes:
+        channels: of the coarsest map.
     """
 
     def __init__(
@@ -40,11 +44,14 @@ class OccludedGenerator(nn.Module):
         residual_blocks: int,
         skips: bool,
         align_corners: bool,
+        encoder: bool = True,
     ) -> None:
         super().__init__()
         widths = [min(max_width, width * 2**i) for i in range(down_blocks + 1)]
-        self.first = SameBlock(3, widths[0], norm="batch")
-        self.down = nn.ModuleList(DownBlock(a, b, norm="batch") for a, b in pairwise(widths))
+        self.channels = widths[-1]
+        if encoder:
+            self.first = SameBlock(3, widths[0], norm="batch")
+            self.down = nn.ModuleList(DownBlock(a, b, norm="batch") for a, b in pairwise(widths))
         self.bottleneck = nn.Sequential(
             *(ResidualBlock(widths[-1], norm="batch") for _ in range(residual_blocks))
         )
@@ -74,16 +81,22 @@ class OccludedGenerator(nn.Module):
             occlusion: (B, 1, h, w), likewise.
         """
         visible, mask = self._visible(source[-1], grid, occlusion)
-        x = self.bottleneck(visible)
         if not self.skips:
-            for up in self.up:
-                x = up(x)
-            return self.final(x).sigmoid()
+            return self.decode(visible)
+        x = self.bottleneck(visible)
         # the coarsest map was warped before the bottleneck and is blended in once more behind it
         x = visible + x * (1 - mask)
         for index, up in enumerate(self.up, start=2):
             x = self._blend(up(x), source[-index], grid, occlusion)
         return self._blend(self.final(x).sigmoid(), source[0], grid, occlusion)
+
+    def decode(self, x: Tensor) -> Tensor:
+        """Draw (B, 3, H, W), in (0, 1), from warped features of the coarsest size, no skips."""
+        x = self.bottleneck(x)
+        for up in self.up:
+            x = up(x)
+        drawn: Tensor = self.final(x).sigmoid()
+        return drawn
 
     def _visible(self, feature: Tensor, grid: Tensor, occlusion: Tensor) -> tuple[Tensor, Tensor]:
         """Return the warped feature where it is visible, 0 elsewhere, and the resized mask."""
