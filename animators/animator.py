@@ -53,6 +53,8 @@ class Step(NamedTuple):
     """(B, C, H, W), maps that a conditional discriminator sees beside pictures, detached."""
     figures: Mapping[str, float] = MappingProxyType({})
     """Numbers for the log that are no losses."""
+    codes: Mapping[str, Tensor] = MappingProxyType({})
+    """Features (B, C) that an adversary reads."""
 
 
 def check_single_view(source: Tensor, name: str) -> None:

@@ -68,6 +68,10 @@ class ZooCli(LightningCLI):
             help="Checkpoint whose network weights to start from (fine-tuning).",
         )
         parser.link_arguments("data.init_args.image_size", "model.init_args.image_size")
+        # the data's classes, for models that tell identities apart
+        parser.link_arguments(
+            "data.num_identities", "model.init_args.num_identities", apply_on="instantiate"
+        )
 
     def before_instantiate_classes(self) -> None:
         """Put everything that the run writes under its folder."""

@@ -182,9 +182,13 @@ class SplineNetwork(nn.Module):
         """Draw the source as the flow moves it; the two functions refine it scale by scale."""
         return self.generator(source.features, flow, refine_flow, mix_feature)
 
+    def paint(self, source: SplineSource, motion: SplineMotion, flow: SplineFlow) -> Inpainting:
+        """Draw the source as the flow moves it; a network that adds modules reads the motion."""
+        return self.inpaint(source, flow)
+
     def draw(self, source: SplineSource, motion: SplineMotion) -> Tensor:
         """Draw (B, 3, H, W) in (0, 1)."""
-        return self.inpaint(source, self.flow(source, motion)).picture
+        return self.paint(source, motion, self.flow(source, motion)).picture
 
     def identity(self, source: SplineSource) -> Tensor | None:
         """Embed the shape of a source for AVD mode, (B, E); None without the AVD network."""

@@ -66,7 +66,7 @@ def test_relative_motion_is_the_scaled_displacement(model, clip):
 def test_the_hull_of_the_reference_is_taken_once_a_clip(model, clip, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        "animators.tpsmm.module.hull_area", lambda points: calls.append(1) or hull_area(points)
+        "animators.spline_animator.hull_area", lambda points: calls.append(1) or hull_area(points)
     )
     model.animate(clip[:, 0], clip[:, 1:], mode="relative", chunk=1)
     assert len(calls) == 2  # the source's and the reference frame's
