@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -230,16 +231,15 @@ class SwinTps(SplineAnimator):
                 self.adversary.num_identities,
             )
 
-    def encode_source(self, source: Tensor) -> SwinSource:
+    def encode_source(self, source: Tensor) -> SplineSource:
         """As TPSMM, with the source's own motion coefficients, which relative mode starts from.
 
         Raises:
             ValueError: several views.
         """
         state = super().encode_source(source)
-        decoupling = self.network.decoupling
-        own = None if decoupling is None else decoupling.coefficients(source)
-        return SwinSource(**vars(state), coefficients=own)
+        assert isinstance(state, SwinSource)
+        return replace(state, coefficients=self.network.coefficients(source))
 
     def transfer(
         self,

@@ -108,15 +108,15 @@ class SwinTpsNetwork(SplineNetwork):
 
     def encode_source(self, images: Tensor) -> SwinSource:
         """Encode (B, 3, H, W) in [0, 1]."""
-        state = super().encode_source(images)
-        return SwinSource(**vars(state), coefficients=self._coefficients(images))
+        return SwinSource(**vars(super().encode_source(images)))
 
     def encode_motion(self, images: Tensor, pair: SplineSource | None = None) -> SwinMotion:
         """Detect control points, the background's motion against a pair, and y."""
         motion = super().encode_motion(images, pair)
-        return SwinMotion(**vars(motion), coefficients=self._coefficients(images))
+        return SwinMotion(**vars(motion), coefficients=self.coefficients(images))
 
-    def _coefficients(self, images: Tensor) -> Tensor | None:
+    def coefficients(self, images: Tensor) -> Tensor | None:
+        """y of (B, 3, H, W) in [0, 1], (B, q); None without decoupling."""
         return None if self.decoupling is None else self.decoupling.coefficients(images)
 
     def disentangle(self, source: SplineSource, motion: SplineMotion) -> SwinMotion:
