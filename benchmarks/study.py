@@ -7,6 +7,12 @@ from datamodules.options import Command, enter
 __all__ = ["STUDIES", "main"]
 
 STUDIES = {
+    "solver": Command(
+        "benchmarks.studies.solver", "time, memory and errors of the motion evolution's solvers"
+    ),
+    "field": Command(
+        "benchmarks.studies.field", "draw a motion field as it evolves; how smooth fields are"
+    ),
     "references": Command(
         "benchmarks.studies.references", "few-shot rows on the same clips and scored frames"
     ),
