@@ -3,7 +3,8 @@
 Only the evolution is measured: coarse fields in, refined ones out, and gradients of a random
 weighting of the result. Three ways to a gradient stand side by side: the adjoint equation; plain
 back-propagation through the solver's steps; and, for fixed steps, checkpoints (the state is kept at
-every"""
+every
+"""
 
 import argparse
 import statistics
