@@ -34,14 +34,12 @@ class DimeSource:
         small: the pictures, shrunken, (B, V, 3, h, w).
         gaussians: maps around their keypoints, (B, V, K, h, w).
         features: F_v, (B, V, C, H', W').
-        area: of the hull of the source's keypoints, (B,), for relative mode; None without it.
     """
 
     keypoints: Tensor
     small: Tensor
     gaussians: Tensor
     features: Tensor
-    area: Tensor | None = None
 
 
 @dataclass(frozen=True)

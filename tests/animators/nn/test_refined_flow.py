@@ -125,5 +125,5 @@ def test_files_keep_the_choice_and_older_files_open_without_it(pair, pictures, t
 
 @pytest.mark.parametrize("name", ["fomm", "mraa"])
 def test_an_evolution_of_no_width_is_refused(name):
-    with pytest.raises(ValueError, match="^dynamics_width must be at least 1, got 0$"):
+    with pytest.raises(ValueError, match=r"^dynamics_width must be at least 1, got 0$"):
         tiny_animator(name, refine=True, dynamics_width=0)
