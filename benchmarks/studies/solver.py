@@ -3,7 +3,9 @@
 Only the evolution is measured: coarse fields in, refined ones out, and gradients of a random
 weighting of the result. Three ways to a gradient stand side by side: the adjoint equation; plain
 back-propagation through the solver's steps; and, for fixed steps, checkpoints (the state is kept at
-every
+every step, and the step computed again). The truth is rk4 at 128 steps in double precision,
+back-propagated. Beside the distance to it stands how far the adjoint's gradient is from the plain
+one of the same solver, which is exact for what that solver computes.
 """
 
 import argparse
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 FLAT = 1.05
 """Growth of memory, from 4 to 32 steps, up to which it is called flat."""
 LEAST = {"size": 4, "batch": 1, "views": 1, "width": 1, "repeats": 1}
+ERRORS = ("error", "parameters_error", "field_error", "from_plain")
 BASE = "rk4, 4 steps, adjoint"
 
 
@@ -76,12 +79,16 @@ def measure(problem: "Problem", repeats: int) -> dict[str, Any]:
     device, ways = problem.field.device, rows()
     try:
         truth = problem.truth()
-        found = {}
+        found, gradients = {}, {}
         for row in tqdm(ways, desc="errors, memory", unit="way"):
             solved = problem.train(row)
+            gradients[row.name] = solved.parameters
             memory = timing.peak_allocated(partial(problem.train, row), device)
             found[row.name] = row._asdict() | compare(problem, solved, truth)
             found[row.name]["peak_memory_bytes"] = memory
+        for row in ways:
+            plain = gradients[row._replace(gradient="plain").name]
+            found[row.name]["from_plain"] = apart(gradients[row.name], plain)
         times: dict[str, list[float]] = {row.name: [] for row in ways}
         for row in tqdm(ways * repeats, desc="times", unit="way"):
             times[row.name].append(timing.seconds(partial(problem.train, row), device)[0])
@@ -101,20 +108,20 @@ def measure(problem: "Problem", repeats: int) -> dict[str, Any]:
 
 
 def compare(problem: "Problem", solved: "Solved", truth: "Solved") -> dict[str, Any]:
-    """Relative errors, by the Euclidean norm, and evaluations; that of phi(1) is of its change."""
-
-    def apart(one: "torch.Tensor", other: "torch.Tensor") -> float:
-        return float((one.double() - other).norm())
-
+    """Relative errors, that of phi(1) relative to its change, and evaluations."""
+    start = problem.field.detach().double()
     return {
-        "error": apart(solved.refined, truth.refined)
-        / apart(problem.field.detach(), truth.refined),
-        "parameters_error": apart(solved.parameters, truth.parameters)
-        / float(truth.parameters.norm()),
-        "field_error": apart(solved.field, truth.field) / float(truth.field.norm()),
+        "error": apart(solved.refined - start, truth.refined - start),
+        "parameters_error": apart(solved.parameters, truth.parameters),
+        "field_error": apart(solved.field, truth.field),
         "forward_evaluations": solved.evaluations[0],
         "backward_evaluations": solved.evaluations[1],
     }
+
+
+def apart(found: "torch.Tensor", true: "torch.Tensor") -> float:
+    """Euclidean norm of the difference over that of what is true."""
+    return float((found.double() - true.double()).norm() / true.double().norm())
 
 
 def growth(found: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
@@ -146,8 +153,8 @@ def report(record: Mapping[str, Any]) -> str:
         "",
         "| solver | steps or tolerance | gradient | time |"
         + (" ms |" if gpu else "")
-        + " peak MB | evaluations forward | backward | phi(1) | gradient of f | of phi(0) |",
-        "|---|---:|---|---:|" + ("---:|" if gpu else "") + "---:|---:|---:|---:|---:|---:|",
+        + " peak MB | evaluations forward | backward | phi(1) | gradient of f | of phi(0) | f, from plain |",
+        "|---|---:|---|---:|" + ("---:|" if gpu else "") + "---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in result["rows"].values():
         how = row["steps"] if row["tolerance"] is None else f"{row['tolerance']:.0e}"
@@ -155,7 +162,7 @@ def report(record: Mapping[str, Any]) -> str:
         cells += [f"{1000 * row['seconds']:.1f}"] if gpu else []
         cells += [f"{row['peak_memory_bytes'] / 1e6:.1f}"]
         cells += [row["forward_evaluations"], row["backward_evaluations"]]
-        cells += [f"{row[name]:.1e}" for name in ("error", "parameters_error", "field_error")]
+        cells += [f"{row[name]:.1e}" for name in ERRORS]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
