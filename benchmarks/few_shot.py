@@ -12,6 +12,8 @@ Record = Mapping[str, Any]
 Row = Mapping[str, Any]
 QUARTERS = ("least motion", "second", "third", "most motion")
 DASH = "–"  # noqa: RUF001
+BUDGET = ("pairs seen", "device")
+MARKS = "s^vD<>p*"  # single points may lie on each other
 
 
 def markdown(record: Record) -> str:
@@ -48,9 +50,6 @@ def markdown(record: Record) -> str:
         device = record["device"] if row["checkpoint"] else ""
         lines.append(_line(row["row"], [str(row["references"]), *cells], [budget, device]))
     return "\n".join([*lines, "", *_by_motion(record)])
-
-
-BUDGET = ("pairs seen", "device")
 
 
 def _by_motion(record: Record) -> list[str]:
@@ -130,10 +129,11 @@ def draw(record: Record, output: Path) -> None:
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
     for axes, metric in zip(panels, metrics, strict=True):
-        for name, rows in _lines(record).items():
+        for number, (name, rows) in enumerate(_lines(record).items()):
             points = [row["references"] for row in rows]
-            style = "o-" if len(rows) > 1 else "s"
-            axes.plot(points, [row["metrics"][metric] for row in rows], style, label=name, ms=4)
+            style = "o-" if len(rows) > 1 else MARKS[number % len(MARKS)]
+            values = [row["metrics"][metric] for row in rows]
+            axes.plot(points, values, style, label=name, ms=6, fillstyle="none")
         level = copied["metrics"][metric]
         axes.axhline(level, linestyle="--", color="black", label="copy-source")
         axes.set_xlabel("references given (N)")
