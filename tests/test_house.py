@@ -21,6 +21,8 @@ CACHES = ("__pycache__", ".egg-info", "_cache")
 # strip of a real clip is a copy of filmed people.
 PICTURES_ALLOWED = {
     "benchmarks/demo.png",
+    "benchmarks/field.png",
+    "benchmarks/curves/solver.png",
     "benchmarks/curves/actions.png",
     "benchmarks/curves/bodies.png",
     "benchmarks/curves/lia-faces.png",

@@ -153,7 +153,8 @@ def report(record: Mapping[str, Any]) -> str:
         "",
         "| solver | steps or tolerance | gradient | time |"
         + (" ms |" if gpu else "")
-        + " peak MB | evaluations forward | backward | phi(1) | gradient of f | of phi(0) | f, from plain |",
+        + " peak MB | evaluations forward | backward | phi(1) | gradient of f | of phi(0) "
+        "| f, from plain |",
         "|---|---:|---|---:|" + ("---:|" if gpu else "") + "---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in result["rows"].values():
