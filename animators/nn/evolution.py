@@ -162,7 +162,10 @@ class MotionEvolution(nn.Module):
             # without step_size torchdiffeq would take a single step
             settings: dict[str, object] = {"options": {"step_size": self.step_size}}
         else:
-            settings = {"rtol": self.rtol, "atol": self.atol}
+            # ends of steps, forward and back: read off an interpolation, phi(1) would be far worse
+            # than the tolerances
+            ends = {"step_t": times}
+            settings = {"rtol": self.rtol, "atol": self.atol, "options": ends}
         if self.adjoint and torch.is_grad_enabled():
             settings["adjoint_params"] = self.dynamics.used(state.shape[1])
             solver = odeint_adjoint
