@@ -305,14 +305,14 @@ def test_f_holds_nothing_that_a_second_pass_would_move():
 
 
 @pytest.mark.parametrize("method", ["dopri5", "bosh3", "dopri8"])
-def test_an_adaptive_end_is_as_exact_as_its_steps(method):
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-6])
+def test_an_adaptive_end_is_as_exact_as_its_steps(method, tolerance):
     """An end read off torchdiffeq's interpolation misses by far more, and so do its gradients."""
     field = field_of()
-    fine = lively(method="rk4", step_size=1 / 256, adjoint=False)
-    adaptive = lively(method=method, rtol=1e-5, atol=1e-5)
-    adaptive.load_state_dict(fine.state_dict())
+    fine = lively(method="rk4", step_size=1 / 64, adjoint=False)
+    adaptive = lively(method=method, rtol=tolerance, atol=tolerance)
     wanted, found = fine(field), adaptive(field)
-    assert (found - wanted).abs().max() < 1e-5
+    assert (found - wanted).abs().max() < 10 * tolerance
     theirs, ours = gradients(fine, field), gradients(adaptive, field)
     for name, gradient in ours.items():
-        assert (gradient - theirs[name]).norm() < 1e-4 * theirs[name].norm(), name
+        assert (gradient - theirs[name]).norm() < 10 * tolerance * theirs[name].norm(), name
