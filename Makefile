@@ -20,6 +20,7 @@ ARGS ?=
 # What animate, edit, import, benchmark and prepare take.
 CHECKPOINT ?= runs/$(NAME)/checkpoints/best.ckpt
 SOURCE ?=
+REFERENCES ?=
 DRIVING ?=
 SET ?=
 INPUT ?=
@@ -91,6 +92,7 @@ help: ## This list
 		RESUME '$(RESUME)  (RESUME=1 continues runs/NAME exactly where its last checkpoint is)' \
 		INIT '$(INIT)  (a checkpoint to start from: fine-tuning)' \
 		CHECKPOINT '$(CHECKPOINT)  (what animate and edit open)' \
+		REFERENCES '$(REFERENCES)  (animate: more pictures of what SOURCE shows; MODEL=dime takes them)' \
 		ARGS '$(ARGS)  (handed to the command as it is; ARGS=--help shows what it takes)'
 
 # Setting up.
@@ -145,7 +147,7 @@ train: $(READY) ## Train MODEL on DATA into runs/NAME
 animate: $(READY) ## Move the picture SOURCE as the clip DRIVING moves, into OUTPUT
 	$(call need,SOURCE,SOURCE=me.jpg)$(call need,DRIVING,DRIVING=talk.mp4)$(call need,OUTPUT,OUTPUT=out.mp4)
 	$(PY) -m animators animate --checkpoint $(CHECKPOINT) --source "$(SOURCE)" --driving "$(DRIVING)" \
-		--output "$(OUTPUT)" $(ARGS)
+		$(if $(REFERENCES),--references $(REFERENCES)) --output "$(OUTPUT)" $(ARGS)
 
 edit: $(READY) ## Move the picture SOURCE along the motion directions SET, into OUTPUT
 	$(call need,SOURCE,SOURCE=me.jpg)$(call need,SET,SET="5=1.5 d3=-1")$(call need,OUTPUT,OUTPUT=out.png)

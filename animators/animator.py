@@ -1,16 +1,16 @@
 """The verbs of an animator, and the words they are written in.
 
 Shapes and ranges, here once for every animator: images are (B, 3, H, W) RGB in [0, 1];
-a clip is (B, T, 3, H, W). `Source` is what an animator keeps of a source picture and
-`Motion` what it keeps of a driving frame: frozen dataclasses of tensors whose first axis
-is the batch.
+a clip is (B, T, 3, H, W), several views of a source (B, V, 3, H, W). `Source` is what an
+animator keeps of a source and `Motion` what it keeps of a driving frame: frozen dataclasses
+of tensors whose first axis is the batch.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
@@ -74,6 +74,19 @@ def check_single_view(source: Tensor, name: str) -> None:
         )
 
 
+def check_references(model: "Animator[Any, Any]", count: int, remedy: str) -> None:
+    """Refuse `count` references, where there are any, for an animator that takes one view.
+
+    Raises:
+        ValueError: what it is called, the remedy, and who takes references.
+    """
+    if count and not model.several_views:
+        raise ValueError(
+            f"{type(model).__name__} takes one source view and no references, got {count}: "
+            f"{remedy}, or take an animator of several views, such as dime"
+        )
+
+
 class Animator(Protocol[Source, Motion]):
     """Five verbs; everything that users and benchmarks call is built from them once."""
 
@@ -81,9 +94,14 @@ class Animator(Protocol[Source, Motion]):
     mode_remedies: Mapping[Mode, str]
     """What to do about a mode that is missing."""
     image_size: int
+    several_views: ClassVar[bool]
+    """Whether references, further pictures of what the source shows, may come with it."""
 
     def encode_source(self, source: Tensor) -> Source:
-        """Keep what is needed of (B, 3, H, W); DiME also takes (B, V, 3, H, W)."""
+        """Keep what is needed of (B, 3, H, W).
+
+        Where `several_views`, also of (B, V, 3, H, W): the source, then its V - 1 references.
+        """
         ...
 
     def encode_motion(self, frames: Tensor, pair: Source | None = None) -> Motion:
@@ -112,7 +130,10 @@ class Animator(Protocol[Source, Motion]):
         ...
 
     def motion_distance(self, source: Source, motion: Motion) -> Tensor:
-        """Return (B,) distances in the animator's own motion space, for the best frame."""
+        """Return (B,) distances in the animator's own motion space, for the best frame.
+
+        Of several views, the source's own pose counts.
+        """
         ...
 
 

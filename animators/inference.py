@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from animators.animator import Animator, Mode
+from animators.animator import Animator, Mode, check_references
 
 
 def take_first(motion: Any, batch: int) -> Any:
@@ -47,10 +47,12 @@ def check_mode(model: Animator[Any, Any], mode: Mode | str) -> Mode:
 
 
 def check_clip(
-    model: Animator[Any, Any], clip: Tensor, name: str, dims: int, *, finite: bool = True
+    model: Animator[Any, Any], clip: Tensor, name: str, shape: str, *, finite: bool = True
 ) -> None:
-    """Raise ValueError unless `clip` is a picture (4) or clip (5) of the right size in [0, 1]."""
-    shape = "(B, 3, H, W)" if dims == 4 else "(B, T, 3, H, W)"
+    """Raise ValueError unless `clip` is of this shape, of the animator's size, and in [0, 1]."""
+    if not isinstance(clip, Tensor):
+        raise ValueError(f"{name} must be a float tensor {shape} in [0, 1], got {clip!r}")
+    dims = len(shape.split(","))
     if clip.ndim != dims or clip.shape[-3] != 3 or not clip.is_floating_point() or 0 in clip.shape:
         raise ValueError(
             f"{name} must be a float tensor {shape} in [0, 1], "
@@ -69,6 +71,24 @@ def check_clip(
         raise ValueError(
             f"{name} must lie in [0, 1] without NaN, got values from {low:g} to {high:g}"
         )
+
+
+def views(
+    model: Animator[Any, Any], source: Tensor, references: Tensor | None, *, finite: bool = True
+) -> Tensor:
+    """Join sources (B, 3, H, W) and references (B, N, 3, H, W), if any, to (B, 1 + N, 3, H, W).
+
+    Raises:
+        ValueError: wrong shape, size or range, or an animator that takes no references.
+    """
+    if references is None or (isinstance(references, Tensor) and references.shape[1:2] == (0,)):
+        return source
+    check_clip(model, references, "references", "(B, N, 3, H, W)", finite=finite)
+    if len(references) != len(source):
+        raise ValueError(f"{len(source)} sources, references for {len(references)}: give each some")
+    remedy = "leave them out (in a run, set data.init_args.references to 0)"
+    check_references(model, references.shape[1], remedy)
+    return torch.cat([_to_model(model, x) for x in (source[:, None], references)], dim=1)
 
 
 @torch.no_grad()
@@ -124,7 +144,7 @@ def best_frame(model: Animator[Any, Any], source: Tensor, frames: Iterable[Tenso
 
     Args:
         model: the animator.
-        source: (B, 3, H, W).
+        source: (B, 3, H, W); (B, V, 3, H, W) for an animator of several views.
         frames: chunks (B, t, 3, H, W).
 
     Returns:
@@ -157,6 +177,7 @@ def animate(
     model: Animator[Any, Any],
     source: Tensor,
     driving: Tensor,
+    references: Tensor | None = None,
     *,
     mode: Mode | str = Mode.RELATIVE,
     reference: Literal["first", "best"] | int = "first",
@@ -168,6 +189,7 @@ def animate(
         model: the animator.
         source: (B, 3, H, W) in [0, 1].
         driving: (B, T, 3, H, W) in [0, 1].
+        references: (B, N, 3, H, W) in [0, 1], further views of each source, where several_views.
         mode: one of the animator's modes.
         reference: driving frame that corresponds to the source in relative mode: the
             first, the best (nearest in motion space), or an index; other modes take none.
@@ -177,11 +199,11 @@ def animate(
         (B, T, 3, H, W) in [0, 1], on the device of `driving`.
 
     Raises:
-        ValueError: wrong shape, size, range or mode, NaN, no such frame, or a reference
-            frame in a mode that takes none.
+        ValueError: wrong shape, size, range or mode, NaN, no such frame, a reference frame in a
+            mode that takes none, or references for an animator that takes none.
     """
-    check_clip(model, source, "source", 4)
-    check_clip(model, driving, "driving", 5)
+    check_clip(model, source, "source", "(B, 3, H, W)")
+    check_clip(model, driving, "driving", "(B, T, 3, H, W)")
     if source.shape[0] != driving.shape[0]:
         raise ValueError(
             f"{source.shape[0]} sources but {driving.shape[0]} driving clips: give one each"
@@ -193,7 +215,8 @@ def animate(
             "frame's own pose: leave it out, or take relative mode"
         )
     home = driving.device
-    source, driving = _to_model(model, source), _to_model(model, driving)
+    source = _to_model(model, views(model, source, references))
+    driving = _to_model(model, driving)
     frame = None
     if reference != "first":
         frame = _reference(model, source, driving, reference, chunk)
@@ -215,7 +238,7 @@ def reconstruct(
     Args:
         model: the animator.
         video: (B, T, 3, H, W) in [0, 1]; frame 0 is the source.
-        references: (B, N, 3, H, W), further views for an animator that takes several.
+        references: (B, N, 3, H, W), as in `animate`.
         mode: absolute, or another that needs no reference frame (avd).
         chunk: driving frames per call.
 
@@ -223,13 +246,11 @@ def reconstruct(
         (B, T, 3, H, W) in [0, 1].
 
     Raises:
-        ValueError: wrong shape or size.
+        ValueError: wrong shape or size, or references for an animator that takes none.
     """
-    check_clip(model, video, "video", 5, finite=False)
+    check_clip(model, video, "video", "(B, T, 3, H, W)", finite=False)
     video = _to_model(model, video)
-    source = video[:, 0]
-    if references is not None and references.shape[1]:
-        source = torch.cat([source[:, None], _to_model(model, references)], dim=1)
+    source = views(model, video[:, 0], references, finite=False)
     pieces = stream(model, source, torch.split(video, chunk, dim=1), mode=mode, pair=True)
     return torch.cat([piece.clamp(0, 1) for piece in pieces], dim=1)
 

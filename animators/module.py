@@ -46,7 +46,7 @@ class AnimatorModule(LightningModule):
     modes: tuple[Mode, ...] = (Mode.ABSOLUTE, Mode.RELATIVE)
     mode_remedies: Mapping[Mode, str] = MappingProxyType({})
     several_views: ClassVar[bool] = False
-    """Whether a source may come with references, (B, V, 3, H, W)."""
+    """Whether a source may come with references: views (B, V, 3, H, W), itself the first."""
     inference_arguments: ClassVar[frozenset[str]] = frozenset()
     """Arguments that change how a network is used and not the network: fine-tuning may."""
 
@@ -80,7 +80,7 @@ class AnimatorModule(LightningModule):
 
     @abstractmethod
     def encode_source(self, source: Tensor) -> Any:
-        """Keep what is needed of a source (B, 3, H, W)."""
+        """Keep what is needed of a source (B, 3, H, W), or of its views where `several_views`."""
 
     @abstractmethod
     def encode_motion(self, frames: Tensor, pair: Any | None = None) -> Any:
@@ -133,19 +133,9 @@ class AnimatorModule(LightningModule):
         """Frames per call: on a CPU larger chunks only cost memory traffic (benchmarks/speed)."""
         return 1 if self.device.type == "cpu" else 8
 
-    def stream(
-        self,
-        source: Tensor,
-        frames: Iterable[Tensor],
-        *,
-        mode: Mode | str,
-        reference: Tensor | None = None,
-        encoded: Any | None = None,
-    ) -> Iterator[Tensor]:
+    def stream(self, source: Tensor, frames: Iterable[Tensor], **options: Any) -> Iterator[Tensor]:
         """Animate chunk by chunk, not clamped; see `animators.inference.stream`."""
-        return inference.stream(
-            self, source, frames, mode=mode, reference=reference, encoded=encoded
-        )
+        return inference.stream(self, source, frames, **options)
 
     def best_frame(self, source: Tensor, frames: Iterable[Tensor]) -> Tensor:
         """Return (B,) indices of the driving frames nearest to the source."""
@@ -155,16 +145,20 @@ class AnimatorModule(LightningModule):
         self,
         source: Tensor,
         driving: Tensor,
+        references: Tensor | None = None,
         mode: Mode | str = Mode.RELATIVE,
         reference: Literal["first", "best"] | int = "first",
         chunk: int | None = None,
     ) -> Tensor:
         """Make pictures (B, 3, H, W) move like clips (B, T, 3, H, W), all in [0, 1].
 
-        As `animators.inference.animate`; `chunk` None takes `default_chunk`.
+        References (B, N, 3, H, W) are further pictures of the same thing, for animators of
+        `several_views`. As `animators.inference.animate`; `chunk` None takes `default_chunk`.
         """
         size = chunk or self.default_chunk()
-        return inference.animate(self, source, driving, mode=mode, reference=reference, chunk=size)
+        return inference.animate(
+            self, source, driving, references, mode=mode, reference=reference, chunk=size
+        )
 
     def reconstruct(
         self,

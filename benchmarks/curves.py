@@ -4,8 +4,12 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks import options
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Curves = Mapping[str, tuple[list[float], list[float]]]
 
@@ -67,6 +71,11 @@ def draw(runs: Mapping[str, Curves], metrics: Sequence[str], output: Path) -> No
         axes.set_title(metric)
         axes.set_ylim(bottom=0)
         axes.legend(fontsize=7)
+    save(figure, output)
+
+
+def save(figure: "Figure", output: Path) -> None:
+    """Write a figure, whole or not at all; the picture's kind follows from the name."""
     output.parent.mkdir(parents=True, exist_ok=True)
     part = output.with_name(f".{output.stem}.{os.getpid()}.part{output.suffix}")
     try:

@@ -63,6 +63,13 @@ def frames_option(text: str) -> int | None:
     return count
 
 
+def references_option(text: str) -> int:
+    """Read a number of references, from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
+    return int(text)
+
+
 def add_device(options: argparse.ArgumentParser) -> None:
     """Add where the network runs."""
     options.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")

@@ -5,6 +5,7 @@ import math
 import platform
 import re
 import subprocess
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,27 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "device": str,
     "date": str,
 }
+
+# What every record of `study references` has, and its type.
+FEW_SHOT: dict[str, type | tuple[type, ...]] = {
+    "format": int,
+    "kind": str,
+    "name": str,
+    "data": str,
+    "protocol": dict,
+    "higher_is_better": dict,
+    "rows": list,
+    "motion": dict,
+    "clips": dict,
+    "device": str,
+    "date": str,
+}
+FEW_SHOT_ROW = {
+    *("row", "name", "references", "best", "metrics", "metrics_with_references"),
+    *("l1_by_motion", "clips", "checkpoint"),
+}
+# What the files of other records than those of `run` begin with.
+OTHERS = ("speed_", "loader_", "references_", "solver_", "field_")
 
 
 def slug(text: str) -> str:
@@ -107,7 +129,7 @@ def write_record(record: dict[str, Any], folder: Path, *names: str) -> Path:
 
 
 def _identity(record: Any) -> Any:
-    keys = ("kind", "checkpoint", "protocol", "clips", "settings")
+    keys = ("kind", "checkpoint", "protocol", "clips", "settings", "views")
     return [_plain(record.get(key)) for key in keys] if isinstance(record, dict) else None
 
 
@@ -128,6 +150,19 @@ def read_record(path: Path) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, or is no such record.
     """
+    record = _read(path, FIELDS, "run")
+    if not isinstance(record["protocol"].get("name"), str):
+        raise ValueError(f"{path} names no protocol")
+    _check_numbers(path, record, ("metrics", "copy_source"))
+    beside = ("metrics_with_references", "copy_source_with_references")
+    if record["protocol"].get("references"):
+        if not all(isinstance(record.get(part), dict) for part in beside):
+            raise ValueError(f"{path} lacks the figures with the reference frames: make it again")
+        _check_numbers(path, record, beside)
+    return record
+
+
+def _read(path: Path, fields: dict[str, type | tuple[type, ...]], command: str) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no record {path}")
     try:
@@ -136,19 +171,18 @@ def read_record(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no JSON ({error}): make it again") from error
     if not isinstance(record, dict):
         raise ValueError(f"{path} is no record: it holds a {type(record).__name__}")
-    for name, kind in FIELDS.items():
+    for name, kind in fields.items():
         if not isinstance(record.get(name), kind):
-            raise ValueError(f"{path} is no record of `python -m benchmarks run`: {name!r} is bad")
+            raise ValueError(
+                f"{path} is no record of `python -m benchmarks {command}`: {name!r} is bad"
+            )
     if record["format"] != FORMAT:
         raise ValueError(f"{path} has format {record['format']}, this version reads {FORMAT}")
-    if not isinstance(record["protocol"].get("name"), str):
-        raise ValueError(f"{path} names no protocol")
-    _check_numbers(path, record)
     return record
 
 
-def _check_numbers(path: Path, record: dict[str, Any]) -> None:
-    for part in ("metrics", "copy_source"):
+def _check_numbers(path: Path, record: dict[str, Any], parts: Iterable[str]) -> None:
+    for part in parts:
         for name, value in record[part].items():
             if not isinstance(value, int | float | None) or isinstance(value, bool):
                 raise ValueError(f"{path}: {part}.{name} is no number")
@@ -163,17 +197,45 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
         FileNotFoundError: there is none.
         ValueError: one is damaged.
     """
-    newest: dict[str, dict[str, Any]] = {}
-    for path in sorted(folder.glob("*.json")):
-        if path.name.startswith(("speed_", "loader_")):
-            continue
-        record = read_record(path)
-        protocol = record["protocol"]["name"]
-        key = f"{record['model']}|{record['data']}|{protocol}|{record['device']}"
-        if key not in newest or newest[key]["date"] <= record["date"]:
-            newest[key] = record
-    if not newest:
+    paths = [path for path in sorted(folder.glob("*.json")) if not path.name.startswith(OTHERS)]
+    if not paths:
         raise FileNotFoundError(
             f"there is no record in {folder}: make one with `make benchmark MODELS=... DATA=...`"
         )
+    return _newest([read_record(path) for path in paths], "model")
+
+
+def read_few_shot_record(path: Path) -> dict[str, Any]:
+    """Read a record of `study references`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or is no such record.
+    """
+    record = _read(path, FEW_SHOT, "study references")
+    for row in record["rows"]:
+        if not isinstance(row, dict) or FEW_SHOT_ROW - row.keys():
+            raise ValueError(f"{path} has a row that is none of `study references`: make it again")
+    if not record["rows"] or {"bounds", "frames"} - record["motion"].keys():
+        raise ValueError(f"{path} lacks rows or quartiles of motion: make it again")
+    return record
+
+
+def read_few_shot_records(folder: Path) -> list[dict[str, Any]]:
+    """Read all records of `study references` below a folder, the newest of equals; perhaps none.
+
+    Raises:
+        ValueError: one is damaged.
+    """
+    paths = sorted(folder.glob("references_*.json"))
+    return _newest([read_few_shot_record(path) for path in paths], "name")
+
+
+def _newest(found: Iterable[dict[str, Any]], who: str) -> list[dict[str, Any]]:
+    newest: dict[str, dict[str, Any]] = {}
+    for record in found:
+        protocol = record["protocol"]["name"]
+        key = f"{record[who]}|{record['data']}|{protocol}|{record['device']}"
+        if key not in newest or newest[key]["date"] <= record["date"]:
+            newest[key] = record
     return list(newest.values())

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,10 @@ from benchmarks import options
 
 if TYPE_CHECKING:
     from animators.module import AnimatorModule
+
+
+REFERENCES = ("--references 3", "--references 0")
+"""How the user asks for references, and for none."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,6 +30,14 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument(
         "--scored", choices=("remaining", "all"), default="remaining", help="frames that count: "
         "all but the source frame (LIA, default), or that one too (FOMM)",
+    )  # fmt: skip
+    described.add_argument(
+        "--references", type=options.references_option, metavar="N", help="frames of each clip "
+        "that are not scored, for the animator to see (default: the YAML's, which have 0)",
+    )  # fmt: skip
+    described.add_argument(
+        "--best-of-views", action="store_true", help="for one-shot animators: run from the source "
+        "and from each reference, and keep each clip's best by L1; the row says so in its name",
     )  # fmt: skip
     described.add_argument("--no-lpips", action="store_true", help="leave LPIPS out")
     described.add_argument("--name", help="what the row is called (default: the animator)")
@@ -45,42 +58,52 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         OSError: a file is missing.
         ValueError: a file is damaged, or things do not fit each other.
     """
-    from animators.metrics import Protocol, ReconstructionSuite, Scored, copy_source, evaluate_clips
+    from animators.metrics import Protocol, Scored, copy_source
     from animators.weights import load_animator
     from benchmarks import records
     from benchmarks.data import TestClips, build_data, data_file, public_options, read_options
+    from benchmarks.views import Suites, Views
 
     file = data_file(arguments.data)
     settings = read_options(file, arguments.overrides)
     animator = load_animator(arguments.checkpoint, arguments.device)
     settings |= {"image_size": animator.image_size, "frames": arguments.frames}
     settings |= {} if arguments.root is None else {"root": arguments.root}
+    settings |= {} if arguments.references is None else {"references": arguments.references}
+    views = Views(settings["references"], arguments.best_of_views)
+    name = arguments.name or type(animator).__name__.lower()
+    views.check(animator, name, "--best-of-views", *REFERENCES)
     data = build_data(settings)
     protocol = Protocol(
         image_size=animator.image_size,
         frames=arguments.frames,
         averaging=arguments.averaging,
         scored=arguments.scored,
-        references=settings["references"],
+        references=views.references,
         split=data.split_name,
         clips=data.test_names,
     )
-    suite = ReconstructionSuite(protocol, lpips=not arguments.no_lpips)
-    name = arguments.name or type(animator).__name__.lower()
+    suites = Suites(protocol, lpips=not arguments.no_lpips)
     clips = TestClips(data, animator.device, "copy-source")
-    copied = evaluate_clips(copy_source, clips, suite)
-    clips.title = name
-    measured = evaluate_clips(animator.reconstruct, clips, suite)
+    copied = suites.evaluate(copy_source, clips, replace(views, best=False))
+    clips.title = views.label(name)
+    measured = suites.evaluate(animator.reconstruct, clips, views)
     frames = clips.frames - (clips.count if protocol.scored is Scored.REMAINING else 0)
+    beside = {
+        "metrics_with_references": measured.with_references,
+        "copy_source_with_references": copied.with_references,
+    }
     return {
         "format": records.FORMAT,
         "kind": "quality",
-        "model": name,
+        "model": views.label(name),
+        **({"views": views.words} if views.best else {}),
         "data": file.stem,
         "protocol": protocol.as_dict(),
-        "metrics": measured,
-        "copy_source": copied,
-        "higher_is_better": suite.higher_is_better,
+        "metrics": measured.metrics,
+        "copy_source": copied.metrics,
+        **(beside if views.references else {}),
+        "higher_is_better": suites.higher_is_better,
         "checkpoint": describe_checkpoint(arguments.checkpoint, animator),
         "clips": {"count": clips.count, "frames": frames, "sha256": clips.digest},
         "config": public_options(settings),
@@ -118,6 +141,9 @@ def main(argv: Sequence[str]) -> int:
         print(record["protocol"]["name"])
         for name, value in record["metrics"].items():
             print(f"  {name:18} {value:.6f}   copy-source {record['copy_source'][name]:.6f}")
+        for name, value in record.get("metrics_with_references", {}).items():
+            copied = record["copy_source_with_references"][name]
+            print(f"  {name:18} {value:.6f}   copy-source {copied:.6f}   with the references")
         print(f"record: {path}")
 
     return options.run(parser(), work, argv)

@@ -14,6 +14,7 @@ from benchmarks import options
 BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
 PAGE = Path(__file__).resolve().parent / "README.md"
 COPY_SOURCE = "copy-source"
+WITH = "l1 with references"
 
 Record = dict[str, Any]
 
@@ -75,6 +76,7 @@ def build_table(records: Sequence[Record]) -> Table:
                 f"one table cannot hold different {what}: {', '.join(sorted(map(str, values)))}; "
                 "give records of one, or none to have a table for each"
             )
+    records = [with_references(record) for record in records]
     first = records[0]
     names = list(dict.fromkeys(name for record in records for name in record["metrics"]))
     better = {name: bool(r["higher_is_better"][name]) for r in records for name in r["metrics"]}
@@ -87,6 +89,17 @@ def build_table(records: Sequence[Record]) -> Table:
         f"`{first['protocol']['name']}`"
     )
     return Table(title, names, better, rows)
+
+
+def with_references(record: Record) -> Record:
+    """Add L1 with the reference frames counted to a record's metrics, where it has references."""
+    if not record["protocol"].get("references"):
+        return record
+    parts = {
+        part: {**record[part], WITH: record[f"{part}_with_references"]["l1"]}
+        for part in ("metrics", "copy_source")
+    }
+    return {**record, **parts, "higher_is_better": {**record["higher_is_better"], WITH: False}}
 
 
 def _copied(records: Sequence[Record]) -> dict[str, float | None]:
@@ -214,7 +227,7 @@ def main(argv: Sequence[str]) -> int:
     """Write the tables; returns 0, or 2 after one line on stderr."""
 
     def work(arguments: argparse.Namespace) -> None:
-        from benchmarks import records
+        from benchmarks import few_shot, records
         from benchmarks.reported import printed, read_reported
         from datamodules.files import write_whole
 
@@ -223,7 +236,11 @@ def main(argv: Sequence[str]) -> int:
         else:
             found = records.read_records(arguments.results or records.RESULTS)
             tables = [build_table(rows) for rows in group(found)]
-        text = "\n\n".join(markdown(table) for table in tables)
+        texts = [markdown(table) for table in tables]
+        if not arguments.records:
+            more = records.read_few_shot_records(arguments.results or records.RESULTS)
+            texts += [few_shot.markdown(record) for record in more]
+        text = "\n\n".join(texts)
         if arguments.csv:
             write_whole(arguments.csv, as_csv(tables))
         print(text)

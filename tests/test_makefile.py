@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from animators.__main__ import COMMANDS
+from animators.commands import animate
 from datamodules.__main__ import COMMANDS as DATA_COMMANDS
 from datamodules.prepare import command as prepare
 
@@ -110,6 +111,19 @@ def test_a_folder_is_prepared():
     wanted = prepare.parser().parse_args(shlex.split(line.removeprefix(start)))
     assert (wanted.kind, str(wanted.source), str(wanted.root)) == ("folder", "my videos", "data")
     assert (wanted.size, wanted.crop) == (128, "head")
+
+
+def test_references_reach_the_command_where_there_are_any():
+    words = ("animate", "SOURCE=me.png", "DRIVING=talk.mp4", "OUTPUT=out.mp4")
+    start = ".venv/bin/python -m animators animate "
+    for given in ([], ["a.png", "b.png"]):
+        line = dry(*words, f"REFERENCES={' '.join(given)}", "ARGS=--side-by-side")
+        wanted = animate.parser().parse_args(
+            shlex.split(line.replace("\\\n", "").removeprefix(start))
+        )
+        assert list(map(str, wanted.references)) == given
+        assert (str(wanted.source), str(wanted.output)) == ("me.png", "out.mp4")
+        assert wanted.side_by_side
 
 
 def test_several_edits_and_a_driving_clip_reach_the_command():

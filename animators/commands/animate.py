@@ -19,6 +19,11 @@ def parser() -> argparse.ArgumentParser:
         "--source", required=True, type=Path, help="picture: jpg, png, webp, of any size"
     )
     options.add_argument(
+        "--references", nargs="+", default=[], type=Path, metavar="PICTURE",
+        help="any number of further pictures of what the source shows, which become square as the "
+        "source does; for animators of several views (dime)",
+    )  # fmt: skip
+    options.add_argument(
         "--driving", required=True, type=Path, help="video, gif, picture or folder of frames"
     )
     options.add_argument("--output", required=True, type=Path, help="OUT.mp4, OUT.gif or OUT.png")
@@ -48,7 +53,9 @@ def add_driving(options: argparse.ArgumentParser) -> None:
         help="the same for the driving clip (default: as --crop; square where that is X,Y,S)",
     )  # fmt: skip
     options.add_argument(
-        "--side-by-side", action="store_true", help="source, driving clip and result in a row"
+        "--side-by-side",
+        action="store_true",
+        help="source, its references (smaller, in one square), driving clip and result in a row",
     )
     options.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     options.add_argument(

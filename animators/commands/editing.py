@@ -74,12 +74,12 @@ def manipulate(options: argparse.Namespace) -> None:
     chosen = _chosen(model.directions, options.direction)
     rows = sweep(model, source, chosen, options.range, options.steps)
     if options.output.suffix.lower() == ".png":
-        _write_picture(options.output, _grid(rows.flatten(0, 1), options.steps))
+        _write_picture(options.output, pictures.grid(rows.flatten(0, 1), options.steps))
         return
     columns = math.ceil(math.sqrt(len(chosen)))
     with media.ClipWriter(options.output, SWEEP_RATE) as writer:
         for step in range(options.steps):
-            writer.write(pictures.pixels(_grid(rows[:, step], columns))[0])
+            writer.write(pictures.pixels(pictures.grid(rows[:, step], columns))[0])
     print(f"{options.output}: {', '.join(chosen)}, {options.steps} amounts")
 
 
@@ -137,14 +137,6 @@ def _chosen(known: Mapping[str, Direction], wanted: str) -> dict[str, Direction]
     if name not in known:
         raise ValueError(f"no motion direction {wanted!r}; there are: {', '.join(known)}")
     return {name: known[name]}
-
-
-def _grid(tiles: Tensor, columns: int) -> Tensor:
-    """Lay (n, 3, S, S) out in rows of `columns`, black where there is no tile; (1, 3, ...)."""
-    missing = -len(tiles) % columns
-    tiles = torch.cat([tiles, tiles.new_zeros(missing, *tiles.shape[1:])])
-    rows = [torch.cat(list(row), dim=2) for row in torch.split(tiles, columns)]
-    return torch.cat(rows, dim=1)[None]
 
 
 def _write_picture(path: Path, picture: Tensor) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from animators.animator import Mode
+from animators.animator import Mode, check_references
 from animators.commands import pictures
 from animators.commands.options import Crop
 from animators.inference import check_mode
@@ -29,7 +29,8 @@ def animate(options: argparse.Namespace) -> None:
         OSError: a file that is missing or cannot be written.
     """
     media.check_output(options.output)
-    pictures.refuse_inputs(options.output, options.source, options.driving, options.checkpoint)
+    given = (options.source, *options.references, options.driving, options.checkpoint)
+    pictures.refuse_inputs(options.output, *given)
     if options.chunk is not None and options.chunk < 1:
         raise ValueError(f"--chunk must be at least 1, got {options.chunk}")
     if options.mode in (Mode.ABSOLUTE, Mode.AVD) and options.reference_frame != "first":
@@ -39,7 +40,8 @@ def animate(options: argparse.Namespace) -> None:
         )
     model = load_animator(options.checkpoint, options.device)
     check_mode(model, options.mode)
-    source = pictures.open_source(options.source, options.crop, model)
+    check_references(model, len(options.references), "leave --references out")
+    source = pictures.open_views(options.source, options.references, options.crop, model)
     with media.open_clip(options.driving) as clip:
         written = write_animation(model, source, clip, options)
     print(f"{written}: {clip.num_frames} frames of {model.image_size} pixels")
@@ -52,7 +54,14 @@ def write_animation(
     options: argparse.Namespace,
     encoded: object | None = None,
 ) -> Path:
-    """Animate `source` (1, 3, S, S), or its edited encoding, by an open clip.
+    """Animate `source`, or its edited encoding, by an open clip.
+
+    Args:
+        model: the animator.
+        source: (1, 3, S, S), or with its references (1, V, 3, S, S).
+        clip: the driving clip.
+        options: the command's.
+        encoded: what to animate instead of the source's own encoding.
 
     Returns:
         What was written: the output, or the folder that its frames went to.
@@ -79,6 +88,7 @@ def write_animation(
         reference = _reference(model, source, clip, options, frames)
     with media.ClipWriter(options.output, clip.fps, audio_from=clip.path) as writer:
         shown: list[Tensor] = []
+        views = pictures.show_views(source)
 
         def driven() -> Iterator[Tensor]:
             for chunk in frames("animate"):
@@ -90,8 +100,8 @@ def write_animation(
         ):
             result = piece[0]
             if options.side_by_side:
-                row = [source.expand_as(result), shown[0][0], result]
-                result = torch.cat(row, dim=3)
+                still = views.expand(len(result), -1, -1, -1)
+                result = torch.cat([still, shown[0][0], result], dim=3)
             for frame in pictures.pixels(result):
                 writer.write(frame)
     return writer.written

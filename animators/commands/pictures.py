@@ -1,9 +1,11 @@
 """Pictures and clips on their way into an animator and out of it."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from animators.commands.options import Crop
@@ -43,6 +45,35 @@ def floats(frames: media.Frames, model: AnimatorModule) -> Tensor:
 def open_source(path: Path, crop: Crop, model: AnimatorModule) -> Tensor:
     """Read a picture as (1, 3, S, S) in [0, 1], S the model's size."""
     return floats(fit(media.read_image(path)[None], crop, model.image_size, path), model)
+
+
+def open_views(path: Path, references: Sequence[Path], crop: Crop, model: AnimatorModule) -> Tensor:
+    """Read a picture and its references as (1, V, 3, S, S); without any as (1, 3, S, S)."""
+    views = [open_source(each, crop, model) for each in (path, *references)]
+    return torch.stack(views, dim=1) if references else views[0]
+
+
+def show_views(source: Tensor) -> Tensor:
+    """Lay a source out to be shown: (1, 3, S, S), or with references (1, 3, S, 2 S).
+
+    All references together fill a second square, so that a row stays readable with any number.
+    """
+    if source.ndim == 4:
+        return source
+    size, references = source.shape[-1], source[0, 1:]
+    columns = math.isqrt(len(references) - 1) + 1
+    small = F.interpolate(references, size=size // columns, mode="bilinear", antialias=True)
+    table = grid(small.clamp(0, 1), columns)
+    missing = (0, size - table.shape[3], 0, size - table.shape[2])
+    return torch.cat([source[:, 0], F.pad(table, missing)], dim=3)
+
+
+def grid(tiles: Tensor, columns: int) -> Tensor:
+    """Lay (n, 3, S, S) out in rows of `columns`, black where there is no tile; (1, 3, ...)."""
+    missing = -len(tiles) % columns
+    tiles = torch.cat([tiles, tiles.new_zeros(missing, *tiles.shape[1:])])
+    rows = [torch.cat(list(row), dim=2) for row in torch.split(tiles, columns)]
+    return torch.cat(rows, dim=1)[None]
 
 
 def driving_frames(

@@ -14,7 +14,7 @@ from animators.losses.equivariance import value_equivariance
 from animators.losses.perceptual import FrozenPerceptual
 from animators.module import AnimatorModule
 from animators.nn.draws import integers
-from animators.nn.evolution import Method
+from animators.nn.evolution import Method, solver_figures
 from animators.nn.precision import full_precision
 from animators.nn.relative import check_hull, displace, hull_area, hull_scale, shape_distance
 from animators.nn.tps import random_spline
@@ -244,9 +244,7 @@ class Dime(AnimatorModule):
             losses["perceptual"] = self.perceptual(prediction, driving)
         if self.reconstruction:
             losses["reconstruction"] = (prediction - driving).abs().mean()
-        evolution = self.network.evolution
-        figures = {} if evolution is None else {"evaluations": float(evolution.evaluations)}
-        return Step(losses, prediction, figures=figures)
+        return Step(losses, prediction, figures=solver_figures(self.network.evolution))
 
     def views(self, batch: "PairBatch") -> Tensor:
         """Source and references of a step, (B, V, 3, H, W).

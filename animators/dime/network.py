@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from animators.dime.fusion import LEAST_CONFIDENCE, fusion_weights, resize
 from animators.dime.self_flow import SelfFlow
+from animators.dime.unet_features import UnetFeatures
 from animators.nn.dense_motion import DenseMotion, with_background
 from animators.nn.evolution import Method, MotionEvolution
 from animators.nn.grid import coordinate_grid, warp
-from animators.nn.hourglass import Hourglass, check_counts, check_heatmaps, check_image_size
+from animators.nn.hourglass import check_counts, check_heatmaps, check_image_size
 from animators.nn.keypoints import (
     HeatmapPredictor,
     expectation,
@@ -22,9 +23,6 @@ from animators.nn.keypoints import (
 from animators.nn.occluded_generator import OccludedGenerator
 from animators.nn.precision import at_least_float32, full_precision
 from animators.nn.resample import shrink
-
-LEAST_CONFIDENCE = 1e-6
-"""Added to every confidence, so that their sum can be divided by."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +34,12 @@ class DimeSource:
         small: the pictures, shrunken, (B, V, 3, h, w).
         gaussians: maps around their keypoints, (B, V, K, h, w).
         features: F_v, (B, V, C, H', W').
-        area: of the hull of the source's keypoints, (B,), for relative mode; None without it.
     """
 
     keypoints: Tensor
     small: Tensor
     gaussians: Tensor
     features: Tensor
-    area: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -243,6 +239,11 @@ class DimeNetwork(nn.Module):
             return flow
         return replace(flow, refined=self.evolution(flow.coarse))
 
+    def fields(self, source: DimeSource, motion: DimeMotion) -> tuple[Tensor, Tensor]:
+        """Return phi(0) and phi(1) of the source's own view, displacements (B, h, w, 2)."""
+        flow = self.flow(source, motion)
+        return flow.coarse[:, 0], flow.refined[:, 0]
+
     def fuse(self, source: DimeSource, flow: DimeFlow) -> Tensor:
         """Warp every view, weigh the views by confidence, join F_motion and F_id (eq. 9 to 12).
 
@@ -265,53 +266,6 @@ class DimeNetwork(nn.Module):
     def draw(self, source: DimeSource, motion: DimeMotion) -> Tensor:
         """Draw (B, 3, H, W) in (0, 1)."""
         return self.generator.decode(self.fuse(source, self.flow(source, motion)))
-
-
-class UnetFeatures(nn.Module):
-    """F_v from a U-Net over the shrunken picture (section 4.1), instead of the generator's encoder.
-
-    Args:
-        channels: C of the features.
-        shrink_factor: how much smaller than the picture they are.
-        width: the hourglass's.
-        max_width: the hourglass's.
-        blocks: the hourglass's.
-    """
-
-    def __init__(
-        self, channels: int, shrink_factor: int, *, width: int, max_width: int, blocks: int
-    ) -> None:
-        super().__init__()
-        self.hourglass = Hourglass(3, width=width, max_width=max_width, blocks=blocks, norm="batch")
-        self.last = nn.Conv2d(self.hourglass.out_channels, channels, 3, padding=1)
-        self.shrink_factor = shrink_factor
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Map (B, 3, H, W) in [0, 1] to (B, C, H', W')."""
-        found: Tensor = self.last(self.hourglass(shrink(pictures, self.shrink_factor)))
-        return found
-
-
-def fusion_weights(confidence: Tensor, size: tuple[int, int]) -> Tensor:
-    """Divide confidences by their sum over the views (eq. 11).
-
-    Args:
-        confidence: C_v, (B, V, 1, h, w), above 0.
-        size: height and width of the weights.
-
-    Returns:
-        (B, V, 1, H', W'), which sum to 1 over V.
-    """
-    count = confidence.shape[1]
-    resized = torch.unflatten(resize(confidence.flatten(0, 1), size), 0, (-1, count))
-    return resized / resized.sum(dim=1, keepdim=True)
-
-
-def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize (B, C, h, w), whose outer pixels' centres are the ends of [-1, 1], bilinearly."""
-    if _size(maps) == size:
-        return maps
-    return F.interpolate(maps, size=size, mode="bilinear", align_corners=True)
 
 
 def _size(maps: Tensor) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from animators.losses.equivariance import jacobian_equivariance, value_equivaria
 from animators.losses.perceptual import FrozenPerceptual
 from animators.module import AnimatorModule
 from animators.nn.discriminators import PatchDiscriminator
+from animators.nn.evolution import solver_figures
 from animators.nn.hourglass import check_counts
 from animators.nn.keypoints import Keypoints, gaussian_maps
 from animators.nn.matrices import inverse_2x2
@@ -66,6 +67,9 @@ class Fomm(AnimatorModule):
         align_corners: how the sampler reads corner-aligned grids. True: the published weights
             were trained on torch 1.0.0, which knew no other way; False is what the release does
             on torch 1.3 and later.
+        refine: solve DiME's evolution from the dense flow's displacements on (not of the paper; see
+            `animators.nn.evolution`).
+        dynamics_width: channels of the evolution's f.
         hull_scaling: relative mode scales displacements by the square root of the ratio of hull
             areas, source to reference frame ("adapt scale"); False takes them as they are.
         perceptual: network of the perceptual loss; None switches the loss off.
@@ -103,6 +107,8 @@ class Fomm(AnimatorModule):
         temperature: float = 0.1,
         single_jacobian_map: bool = False,
         align_corners: bool = True,
+        refine: bool = False,
+        dynamics_width: int = 32,
         hull_scaling: bool = True,
         perceptual: Literal["vgg19", "vgg16"] | None = "vgg19",
         perceptual_scales: int = 4,
@@ -129,6 +135,8 @@ class Fomm(AnimatorModule):
             "temperature": temperature,
             "single_jacobian_map": single_jacobian_map,
             "align_corners": align_corners,
+            "refine": refine,
+            "dynamics_width": dynamics_width,
         }
         wanted = {"equivariance_value", "equivariance_jacobian"}
         wanted |= {"perceptual"} if perceptual else set()
@@ -250,7 +258,7 @@ class Fomm(AnimatorModule):
         if self.use_keypoints:
             side = self.image_size
             condition = gaussian_maps(motion.keypoints.value.detach(), (side, side))
-        return Step(losses, prediction, condition)
+        return Step(losses, prediction, condition, solver_figures(self.network.evolution))
 
     def equivariance_losses(
         self, driving: Tensor, keypoints: Keypoints, spline: RandomSpline

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from animators.nn.dense_motion import DenseFlow, DenseMotion, affine_motions, with_background
+from animators.nn.evolution import MotionEvolution, refine_flow
 from animators.nn.hourglass import check_counts, check_heatmaps, check_image_size
 from animators.nn.keypoints import KeypointDetector, Keypoints, gaussian_maps, heatmap_difference
 from animators.nn.matrices import inverse_2x2
@@ -75,6 +76,8 @@ class FommNetwork(nn.Module):
         temperature: of the softmax over positions.
         single_jacobian_map: one map of jacobians for all keypoints instead of one for each.
         align_corners: how the sampler reads the corner-aligned grids.
+        refine: solve DiME's evolution from the dense flow's displacements on.
+        dynamics_width: channels of the evolution's f.
 
     Raises:
         ValueError: an image size that the halvings do not divide, or a size out of range.
@@ -96,6 +99,8 @@ class FommNetwork(nn.Module):
         temperature: float = 0.1,
         single_jacobian_map: bool = False,
         align_corners: bool = True,
+        refine: bool = False,
+        dynamics_width: int = 32,
     ) -> None:
         super().__init__()
         check_counts(
@@ -108,6 +113,7 @@ class FommNetwork(nn.Module):
             generator_width=generator_width,
             generator_max_width=generator_max_width,
             down_blocks=down_blocks,
+            dynamics_width=dynamics_width,
         )
         check_counts(0, residual_blocks=residual_blocks)
         check_heatmaps(image_size, shrink_factor, padding=0, temperature=temperature)
@@ -136,6 +142,10 @@ class FommNetwork(nn.Module):
             skips=False,
             align_corners=align_corners,
         )
+        self.evolution = None
+        if refine:
+            # one view: an f for references would never be trained
+            self.evolution = MotionEvolution(width=dynamics_width, share_dynamics=True)
         self.shrink_factor = shrink_factor
 
     def encode_source(self, images: Tensor) -> FommSource:
@@ -149,14 +159,27 @@ class FommNetwork(nn.Module):
         """Detect the keypoints of (B, 3, H, W) in [0, 1]."""
         return FommMotion(self.keypoints(images))
 
-    def flow(self, source: FommSource, motion: FommMotion) -> DenseFlow:
+    def coarse(self, source: FommSource, motion: FommMotion) -> DenseFlow:
         """Weigh the motions around the keypoints, J = J_source J_driving^-1 (eq. 4 to 8)."""
         size, driving = _size(source.small), motion.keypoints
         with full_precision(source.small):
             matrix = source.keypoints.jacobian @ inverse_2x2(driving.jacobian)
         motions = affine_motions(matrix, driving.value, source.keypoints.value, size)
         heat = heatmap_difference(gaussian_maps(driving.value, size), source.gaussians)
-        return self.dense_motion(source.small, heat, with_background(motions, None))
+        found: DenseFlow = self.dense_motion(source.small, heat, with_background(motions, None))
+        return found
+
+    def flow(self, source: FommSource, motion: FommMotion) -> DenseFlow:
+        """What is drawn with: the dense flow, refined where the network has an evolution."""
+        return refine_flow(self.coarse(source, motion), self.evolution)
+
+    def fields(self, source: FommSource, motion: FommMotion) -> tuple[Tensor, Tensor]:
+        """Return displacements (B, h, w, 2) before and after the evolution, in units of [-1, 1].
+
+        Without one they are the same.
+        """
+        coarse = self.coarse(source, motion)
+        return coarse.displacements(), refine_flow(coarse, self.evolution).displacements()
 
     def draw(self, source: FommSource, motion: FommMotion) -> Tensor:
         """Draw (B, 3, H, W) in (0, 1): warp and mask the source's features, decode."""

@@ -15,6 +15,7 @@ from animators.losses.perceptual import FrozenPerceptual
 from animators.module import AnimatorModule
 from animators.mraa.network import MraaMotion, MraaNetwork, MraaSource
 from animators.mraa.regions import Regions
+from animators.nn.evolution import solver_figures
 from animators.nn.matrices import inverse_2x2
 from animators.nn.precision import full_precision
 from animators.nn.relative import (
@@ -67,6 +68,9 @@ class Mraa(AnimatorModule):
         temperature: of the heatmaps' softmax.
         align_corners: how the sampler reads corner-aligned grids. False: the release ran, and was
             trained, on torch 1.4.0, whose default it is.
+        refine: solve DiME's evolution from the dense flow's displacements on (not of the paper; see
+            `animators.nn.evolution`).
+        dynamics_width: channels of the evolution's f.
         perceptual: network of the perceptual loss; None switches the loss off.
         perceptual_scales: pictures of the loss's pyramid, each half the one before.
         reconstruction: add the mean absolute difference of pixels to the losses.
@@ -103,6 +107,8 @@ class Mraa(AnimatorModule):
         region_padding: int = 3,
         temperature: float = 0.1,
         align_corners: bool = False,
+        refine: bool = False,
+        dynamics_width: int = 32,
         perceptual: Literal["vgg19", "vgg16"] | None = "vgg19",
         perceptual_scales: int = 4,
         reconstruction: bool = False,
@@ -127,6 +133,8 @@ class Mraa(AnimatorModule):
             "region_padding": region_padding,
             "temperature": temperature,
             "align_corners": align_corners,
+            "refine": refine,
+            "dynamics_width": dynamics_width,
         }
         wanted = {"equivariance_shift", "equivariance_affine"}
         wanted |= {"perceptual"} if perceptual else set()
@@ -229,7 +237,7 @@ class Mraa(AnimatorModule):
             losses["perceptual"] = self.perceptual(prediction, driving)
         if self.reconstruction:
             losses["reconstruction"] = (prediction - driving).abs().mean()
-        return Step(losses, prediction)
+        return Step(losses, prediction, figures=solver_figures(self.network.evolution))
 
     def avd_losses(self, batch: "PairBatch", factors: Tensor) -> dict[str, Tensor]:
         """Second stage: undo a scaling of the driving frame's regions from the source's shape.

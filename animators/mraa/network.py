@@ -11,6 +11,7 @@ from animators.nn.avd import AvdNetwork
 from animators.nn.background import IDENTITY, background_matrix
 from animators.nn.blocks import DownBlock
 from animators.nn.dense_motion import DenseFlow, DenseMotion, affine_motions, with_background
+from animators.nn.evolution import MotionEvolution, refine_flow
 from animators.nn.hourglass import check_counts, check_heatmaps, check_image_size
 from animators.nn.keypoints import covariance_maps, heatmap_difference
 from animators.nn.matrices import inverse_2x2
@@ -116,6 +117,8 @@ class MraaNetwork(nn.Module):
         region_padding: int = 3,
         temperature: float = 0.1,
         align_corners: bool = False,
+        refine: bool = False,
+        dynamics_width: int = 32,
     ) -> None:
         super().__init__()
         check_counts(
@@ -129,6 +132,7 @@ class MraaNetwork(nn.Module):
             generator_max_width=generator_max_width,
             down_blocks=down_blocks,
             background_width=background_width,
+            dynamics_width=dynamics_width,
         )
         check_counts(0, residual_blocks=residual_blocks)
         if region_padding not in (0, 3):
@@ -164,6 +168,10 @@ class MraaNetwork(nn.Module):
         self.avd = (
             AvdNetwork(6 * num_regions, identity_dim=EMBEDDING, pose_dim=EMBEDDING) if avd else None
         )
+        self.evolution = None
+        if refine:
+            # one view: an f for references would never be trained
+            self.evolution = MotionEvolution(width=dynamics_width, share_dynamics=True)
         self.shrink_factor = shrink_factor
 
     def encode_source(self, images: Tensor) -> MraaSource:
@@ -183,7 +191,7 @@ class MraaNetwork(nn.Module):
             matrix = self.background(pair.maps[0], images)
         return MraaMotion(self.regions(images), matrix)
 
-    def flow(self, source: MraaSource, motion: MraaMotion) -> DenseFlow:
+    def coarse(self, source: MraaSource, motion: MraaMotion) -> DenseFlow:
         """Dense flow and occlusion (eq. 6, 7)."""
         moved, small = motion.regions, source.small
         size = (small.shape[2], small.shape[3])
@@ -194,6 +202,18 @@ class MraaNetwork(nn.Module):
         motions = affine_motions(matrix, moved.shift, source.regions.shift, size)
         found: DenseFlow = self.motion(small, heat, with_background(motions, motion.background))
         return found
+
+    def flow(self, source: MraaSource, motion: MraaMotion) -> DenseFlow:
+        """What is drawn with: the dense flow, refined where the network has an evolution."""
+        return refine_flow(self.coarse(source, motion), self.evolution)
+
+    def fields(self, source: MraaSource, motion: MraaMotion) -> tuple[Tensor, Tensor]:
+        """Return displacements (B, h, w, 2) before and after the evolution, in units of [-1, 1].
+
+        Without one they are the same.
+        """
+        coarse = self.coarse(source, motion)
+        return coarse.displacements(), refine_flow(coarse, self.evolution).displacements()
 
     def render(self, source: MraaSource, motion: MraaMotion) -> Tensor:
         """Draw (B, 3, H, W), in (0, 1)."""

@@ -25,6 +25,10 @@ class DenseFlow:
     mask: Tensor
     occlusion: Tensor
 
+    def displacements(self) -> Tensor:
+        """Return the grid minus the identity, (B, h, w, 2), in units of [-1, 1]."""
+        return self.grid - coordinate_grid(self.grid.shape[1], self.grid.shape[2], like=self.grid)
+
 
 def affine_motions(
     matrix: Tensor, driving: Tensor, source: Tensor, size: tuple[int, int]

@@ -1,5 +1,6 @@
 """Coarse motion fields refined by an ordinary differential equation (DiME section 3.2)."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Literal, get_args
 
@@ -7,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torchdiffeq import odeint, odeint_adjoint
 
+from animators.nn.dense_motion import DenseFlow
+from animators.nn.grid import coordinate_grid
 from animators.nn.precision import at_least_float32, full_precision
 
 FixedMethod = Literal["euler", "midpoint", "heun2", "heun3", "rk4"]
@@ -159,7 +162,10 @@ class MotionEvolution(nn.Module):
             # without step_size torchdiffeq would take a single step
             settings: dict[str, object] = {"options": {"step_size": self.step_size}}
         else:
-            settings = {"rtol": self.rtol, "atol": self.atol}
+            # ends of steps, forward and back: read off an interpolation, phi(1) would be far worse
+            # than the tolerances
+            ends = {"step_t": times}
+            settings = {"rtol": self.rtol, "atol": self.atol, "options": ends}
         if self.adjoint and torch.is_grad_enabled():
             settings["adjoint_params"] = self.dynamics.used(state.shape[1])
             solver = odeint_adjoint
@@ -173,6 +179,31 @@ class MotionEvolution(nn.Module):
                 "finite; take a fixed-step method (rk4), or larger rtol and atol"
             ) from error
         return solved
+
+
+def refine_flow(flow: DenseFlow, evolution: MotionEvolution | None) -> DenseFlow:
+    """Refine the displacements of a flow of one view, as FOMM and MRAA draw with.
+
+    Args:
+        flow: the coarse flow.
+        evolution: of its displacements; None leaves the flow as it is.
+
+    Returns:
+        The flow whose grid is the identity plus phi(1); mask and occlusion stay.
+
+    Raises:
+        FloatingPointError: the adaptive solver's steps became too small.
+    """
+    if evolution is None:
+        return flow
+    refined = evolution(flow.displacements()[:, None])[:, 0]
+    identity = coordinate_grid(refined.shape[1], refined.shape[2], like=refined)
+    return replace(flow, grid=identity + refined)
+
+
+def solver_figures(evolution: MotionEvolution | None) -> dict[str, float]:
+    """Return what a training step logs of the last solve; nothing without an evolution."""
+    return {} if evolution is None else {"evaluations": float(evolution.evaluations)}
 
 
 def _per_view(network: nn.Module, seen: Tensor) -> Tensor:

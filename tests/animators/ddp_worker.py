@@ -16,8 +16,14 @@ from tests.animators.tiny import tiny_animator
 
 STEPS = 5
 GLOBAL_BATCH = 8
-TINY = ("fomm", "mraa", "tpsmm")
-"""Cases that are a tiny animator of that name, with its adversary if it has one."""
+TINY = {
+    "fomm": ("fomm", 0),
+    "mraa": ("mraa", 0),
+    "tpsmm": ("tpsmm", 0),
+    "dime": ("dime", 3),
+    "dime-one-shot": ("dime", 0),
+}
+"""Cases that are a tiny animator, with its adversary if it has one: its name, its references."""
 
 
 class Record(Callback):
@@ -55,7 +61,7 @@ class NoReduction(Lia):
 def model(case: str) -> AnimatorModule:
     """Build the tiny network of a case from a fixed seed."""
     if case in TINY:
-        tiny = tiny_animator(case)
+        tiny = tiny_animator(TINY[case][0])
         # The gradient of a bias in front of a norm is rounding alone, which Adam turns into a share
         # of the rate: at a small one that stays far below what a rank left out would do.
         tiny.training_settings = replace(tiny.training_settings, learning_rate=2e-6)
@@ -79,19 +85,20 @@ def model(case: str) -> AnimatorModule:
 
 def train(case: str, world: int, folder: Path) -> dict[str, dict[str, torch.Tensor]]:
     """Train `STEPS` steps of one case; returns first gradients and last parameters."""
+    network = model(case)
     data = FramePairs(
         root=None,
         toy=ToySettings(
-            train_clips=GLOBAL_BATCH * STEPS, test_clips=1, test_identities=1, frames=4
+            train_clips=GLOBAL_BATCH * STEPS, test_clips=1, test_identities=1, frames=5
         ),
-        image_size=64,
+        image_size=network.image_size,
         batch_size=GLOBAL_BATCH // world,
         num_workers=0,
         augment="ted",
         seed=1,
+        references=TINY[case][1] if case in TINY else 0,
     )
     record = Record(case == "fault")
-    network = model(case)
     trainer = Trainer(
         accelerator="cpu",
         devices=world,

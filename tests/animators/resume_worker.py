@@ -53,7 +53,22 @@ class KillAt(Callback):
         self._pass("checkpoint")
 
 
-def arguments(folder: Path, workers: int, accumulate: int, ema: bool) -> list[str]:
+MODELS = {
+    "lia": ["--model=tests.animators.resume_worker.DropoutLia", "--data.init_args.frames=3"],
+    # a number of references that each step draws; frames of a clip are left for them
+    "dime": [
+        "--data.init_args.frames=2",
+        "--data.init_args.references=3",
+        "--model.init_args.reference_range=[0, 3]",
+        "--data.init_args.image_size=32",
+    ],
+}
+"""What differs between the animators that are killed."""
+
+
+def arguments(
+    folder: Path, workers: int, accumulate: int, ema: bool, model: str = "lia"
+) -> list[str]:
     """The command line of the run."""
     root = Path(__file__).parents[2]
     trainer = yaml.safe_load((root / "zoo_configs/trainer/cpu.yaml").read_text())
@@ -65,7 +80,7 @@ def arguments(folder: Path, workers: int, accumulate: int, ema: bool) -> list[st
         frequent,
         root / "zoo_configs/logger/csv.yaml",
         root / "zoo_configs/data/toy.yaml",
-        root / "tests/tiny/lia.yaml",
+        root / f"tests/tiny/{model}.yaml",
     ]
     argv = ["fit"]
     for config in configs:
@@ -74,7 +89,7 @@ def arguments(folder: Path, workers: int, accumulate: int, ema: bool) -> list[st
     return [
         *argv,
         f"--run_dir={folder}",
-        "--model=tests.animators.resume_worker.DropoutLia",
+        *MODELS[model],
         f"--model.init_args.training.accumulate={accumulate}",
         # the rate falls in the middle of the run
         "--model.init_args.training.unit=epochs",
@@ -85,7 +100,6 @@ def arguments(folder: Path, workers: int, accumulate: int, ema: bool) -> list[st
         "--data.init_args.repeats=1",
         "--data.init_args.batch_size=2",
         "--data.init_args.augment=ted",
-        "--data.init_args.frames=3",
         f"--data.init_args.num_workers={workers}",
         "--trainer.max_epochs=2",
         "--trainer.val_check_interval=4",

@@ -91,10 +91,10 @@ def test_its_checkpoint_opens_as_the_animator_with_one_mode_more(stages):
     clip = torch.rand(1, 3, 3, 64, 64)
     for mode in plain.modes:
         assert torch.equal(
-            tuned.animate(clip[:, 0], clip, mode), plain.animate(clip[:, 0], clip, mode)
+            tuned.animate(clip[:, 0], clip, mode=mode), plain.animate(clip[:, 0], clip, mode=mode)
         )
-    fitted = tuned.animate(clip[:, 0], clip, "avd")
-    assert (fitted - tuned.animate(clip[:, 0], clip, "absolute")).abs().mean() > 1e-4
+    fitted = tuned.animate(clip[:, 0], clip, mode="avd")
+    assert (fitted - tuned.animate(clip[:, 0], clip, mode="absolute")).abs().mean() > 1e-4
 
 
 def test_the_command_animates_with_it_and_names_the_remedy_without(stages, tmp_path, capsys):

@@ -42,6 +42,17 @@ def test_two_processes_equal_one(case, two_processes, tmp_path):
     assert largest_difference(two_processes[case]["parameters"], one["parameters"]) < 1e-8
 
 
+def test_what_no_reference_has_used_gets_no_gradient_and_stays(two_processes):
+    """One-shot batches leave DiME's f for references alone, which DDP has to be told of."""
+    moved = {n for n in two_processes["dime"]["gradients"] if "dynamics.reference" in n}
+    assert moved
+    assert not moved & two_processes["dime-one-shot"]["gradients"].keys()
+    before = dict(ddp_worker.model("dime-one-shot").named_parameters())
+    for name in moved:
+        after = two_processes["dime-one-shot"]["parameters"][name]
+        assert torch.equal(after, before[name].detach().double()), name
+
+
 def test_a_rank_left_out_is_noticed(two_processes, tmp_path):
     one = ddp_worker.train("adversary", 1, tmp_path)
     assert largest_difference(two_processes["fault"]["gradients"], one["gradients"]) > 1e-3

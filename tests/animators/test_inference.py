@@ -21,6 +21,7 @@ class Shader:
 
     modes = (Mode.ABSOLUTE, Mode.RELATIVE)
     mode_remedies = MappingProxyType({Mode.AVD: "train its second stage"})
+    several_views = False
     image_size = 4
 
     def __init__(self):
@@ -128,6 +129,83 @@ def test_avd_reads_no_reference_frame():
     assert model.calls == {"source": 1, "motion": 3, "pairs": 0, "prepared": 0}
     rebuilt = inference.reconstruct(model, clip, mode="avd")
     assert shades(rebuilt) == pytest.approx([0.2, 0.2, 0.2])
+
+
+class Album(Shader):
+    """A shader of several views: what it draws is darker by the mean of the references."""
+
+    several_views = True
+
+    def encode_source(self, source):
+        assert source.ndim == 4 or source.shape[1] > 1
+        views = source[:, None] if source.ndim == 4 else source
+        means = views.mean(dim=(2, 3, 4))
+        references = means[:, 1:].mean(dim=1) if means.shape[1] > 1 else torch.zeros(len(means))
+        return Poses(means[:, :1], references[:, None])
+
+    def render(self, source, motion):
+        return super().render(source, Shade(motion.value - source.references))
+
+
+@dataclass(frozen=True)
+class Poses(Shade):
+    references: Tensor  # (B, 1), their mean
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 5])
+def test_references_go_with_their_source(chunk):
+    sources = torch.cat([flat([0.5])[:, 0], flat([0.6])[:, 0]])
+    clips = torch.cat([flat([0.3, 0.2, 0.4]), flat([0.1, 0.2, 0.3])])
+    references = torch.cat([flat([0.1, 0.2]), flat([0.0, 0.1])])
+    for mode, rows in {
+        "relative": ([0.35, 0.25, 0.45], [0.55, 0.65, 0.75]),
+        "absolute": ([0.15, 0.05, 0.25], [0.05, 0.15, 0.25]),
+    }.items():
+        out = inference.animate(Album(), sources, clips, references, mode=mode, chunk=chunk)
+        assert out[:, :, 0, 0, 0].flatten().tolist() == pytest.approx([*rows[0], *rows[1]])
+    # the frame nearest to a source is sought by the source, whatever its references are
+    best = inference.animate(Album(), sources, clips, references, reference="best", chunk=chunk)
+    assert best[:, :, 0, 0, 0].flatten().tolist() == pytest.approx(
+        [0.25, 0.15, 0.35, 0.35, 0.45, 0.55]
+    )
+    rebuilt = inference.reconstruct(Album(), clips, references, chunk=chunk)
+    wanted = [0.15, 0.05, 0.25, 0.05, 0.15, 0.25]
+    assert rebuilt[:, :, 0, 0, 0].flatten().tolist() == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("references", [None, flat([0.1])[:, :0]])
+def test_no_references_are_a_source_alone(references):
+    for model in (Album(), Shader()):
+        out = inference.animate(model, flat([0.5])[:, 0], flat([0.2, 0.3]), references)
+        assert shades(out) == pytest.approx([0.5, 0.6])
+        rebuilt = inference.reconstruct(model, flat([0.2, 0.3]), references)
+        assert shades(rebuilt) == pytest.approx([0.2, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("references", "message"),
+    [
+        (flat([0.1])[:, 0], r"references must be a float tensor \(B, N, 3, H, W\)"),
+        (flat([0.1]).byte(), "references must be a float tensor"),
+        ("relative", "references must be a float tensor .* got 'relative'"),
+        (torch.zeros(1, 2, 3, 8, 8), "references is 8x8 pixels.*works at 4x4"),
+        (torch.zeros(2, 2, 3, 4, 4), "1 sources, references for 2"),
+        (flat([0.1, torch.nan]), "references must lie in"),
+    ],
+)
+def test_bad_references_are_named(references, message):
+    with pytest.raises(ValueError, match=message):
+        inference.animate(Album(), flat([0.5])[:, 0], flat([0.2]), references)
+
+
+def test_one_view_is_all_that_some_take():
+    said = (
+        r"Shader takes one source view and no references, got 2: leave them out .*references to 0"
+    )
+    with pytest.raises(ValueError, match=said):
+        inference.animate(Shader(), flat([0.5])[:, 0], flat([0.2]), flat([0.1, 0.2]))
+    with pytest.raises(ValueError, match=said):
+        inference.reconstruct(Shader(), flat([0.2]), flat([0.1, 0.2]))
 
 
 def test_parts_that_a_motion_lacks_stay_lacking():

@@ -79,6 +79,13 @@ def test_killed_in_a_window_a_validation_and_a_checkpoint(unbroken, tmp_path):
     compare(tmp_path / "run", unbroken(**SETTINGS))
 
 
+def test_a_random_number_of_references_is_drawn_as_if_nothing_had_happened(unbroken, tmp_path):
+    settings = {"workers": 0, "accumulate": 1, "ema": False, "model": "dime"}
+    kills = [("gradients", 7), ("batch_start", 6)]
+    assert break_and_resume(tmp_path / "run", settings, kills) == 2
+    compare(tmp_path / "run", unbroken(**settings))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("accumulate", [1, 3])

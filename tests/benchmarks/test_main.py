@@ -26,7 +26,7 @@ def test_help_of_every_command(name, capsys):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in COMMANDS if name not in ("table", "speed", "loader")]
+    "name", [name for name in COMMANDS if name not in ("table", "speed", "loader", "study")]
 )
 def test_missing_options(name, capsys):
     assert main([name]) == 2

@@ -53,7 +53,7 @@ def test_the_newest_of_equals_counts(tmp_path):
         content = example(date=f"{day}T00:00:00+00:00", metrics={"l1": value, "psnr": 1.0})
         records.write_record(content, tmp_path, "lia", "toy")
     other = records.write_record(example(model="other"), tmp_path, "other", "toy")
-    for name in ("speed_lia", "loader_toy"):
+    for name in ("speed_lia", "loader_toy", "references_a_toy", "solver_cpu", "field_lia_toy"):
         (tmp_path / f"{name}_cpu_2026-01-01.json").write_text("{}")
     found = {record["model"]: record for record in records.read_records(tmp_path)}
     assert found["lia"]["metrics"]["l1"] == 0.3
@@ -76,6 +76,7 @@ def without(name):
         (json.dumps(example(metrics=[1])), "'metrics' is bad"),
         (json.dumps(example(format=99)), "format 99"),
         (json.dumps(example(protocol={})), "names no protocol"),
+        (json.dumps(example(protocol={"name": "x", "references": 3})), "lacks the figures with"),
         (json.dumps(example(metrics={"l1": "0.1"})), r"metrics\.l1 is no number"),
         (json.dumps(example(metrics={"fid": 1.0})), "more of 'fid' is better"),
     ],

@@ -79,7 +79,7 @@ def test_every_model_is_valid_with_every_trainer_and_logger(model, parse):
     ("kind", "keys"),
     [
         ("data", {"data"}),
-        ("model", {"model"}),
+        ("model", {"model", "data"}),
         ("trainer", {"trainer"}),
         ("logger", {"trainer"}),
         ("recipe", {"model", "data", "trainer"}),
@@ -92,9 +92,43 @@ def test_files_keep_to_their_keys(kind, keys):
         assert set(content) <= keys, name
         if kind in ("data", "model"):
             assert set(content[kind]) <= {"class_path", "init_args"}, name
+        if kind == "model":
+            # how many views a model is trained with; everything else of data is the set's
+            wanted = content.get("data", {"init_args": {"references": 0}})
+            assert wanted.keys() == {"init_args"}, name
+            assert wanted["init_args"].keys() == {"references"}, name
         if kind in ("recipe", "preset"):
             # a paper's length is part of its recipe; devices and callbacks are the trainer's
             assert set(content.get("trainer", {})) <= {"max_epochs"}, name
+
+
+def test_models_that_take_references_train_with_their_papers_number(parse):
+    """DiME's three, on any set, under any preset, unless the command line says otherwise."""
+
+    def references(model, data, *more, option=()):
+        chosen = arguments(model, data, "debug", "csv", *more)
+        return parse([*chosen, *option]).data.init_args.references
+
+    for data in names("data"):
+        assert references("dime", data) == 3
+    option = ["--data.init_args.references=0"]
+    assert references("dime", "taichi", option=option) == 0
+    assert references("dime", "toy", "preset/dime-small") == 3
+    assert {references(model, "vox") for model in names("model") if model != "dime"} == {0}
+
+
+def test_dime_trains_as_fomm_does_on_the_papers_nine_sets(parse):
+    nine = {"vox", "dfdc", "nemo", "ted", "aist", "taichi", "fashion", "bair", "mgif"}
+    assert nine == {n.removeprefix("dime-") for n in names("recipe") if n.startswith("dime-")}
+    for data in nine:
+        ours, theirs = parse(arguments("dime", data)), parse(arguments("fomm", data))
+        for name in ("learning_rate", "betas", "decay", "milestones", "gamma", "unit"):
+            settings = [x.model.init_args.training[name] for x in (ours, theirs)]
+            assert settings[0] == settings[1], (data, name)
+        known = f"fomm-{data}" in names("recipe")
+        assert ours.trainer.max_epochs == (theirs.trainer.max_epochs if known else 100), data
+        assert ours.data.init_args.batch_size == init_args(data)["batch_size"]
+        assert ours.data.init_args.image_size == (384 if data == "ted" else 256)
 
 
 def presets() -> list[tuple[str, str]]:

@@ -1,0 +1,31 @@
+"""`python -m benchmarks study NAME`: a study, imported when it is asked for."""
+
+from collections.abc import Sequence
+
+from datamodules.options import Command, enter
+
+__all__ = ["STUDIES", "main"]
+
+STUDIES = {
+    "solver": Command(
+        "benchmarks.studies.solver", "time, memory and errors of the motion evolution's solvers"
+    ),
+    "field": Command(
+        "benchmarks.studies.field", "draw a motion field as it evolves; how smooth fields are"
+    ),
+    "references": Command(
+        "benchmarks.studies.references", "few-shot rows on the same clips and scored frames"
+    ),
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one study.
+
+    Args:
+        argv: the study's name and its options.
+
+    Returns:
+        0 on success, 2 when the user has to change something (one line on stderr says what).
+    """
+    return enter("benchmarks study", STUDIES, argv)
