@@ -56,6 +56,11 @@ class Step(NamedTuple):
     codes: Mapping[str, Tensor] = MappingProxyType({})
     """Features (B, C) that an adversary reads."""
 
+    def detached(self) -> "Step":
+        """Give the step as an adversary's own turn sees it, without the generator's graph."""
+        codes = {name: code.detach() for name, code in self.codes.items()}
+        return self._replace(prediction=self.prediction.detach(), codes=codes)
+
 
 def check_single_view(source: Tensor, name: str) -> None:
     """Refuse several views (B, V, 3, H, W), for an animator that takes one (B, 3, H, W).

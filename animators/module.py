@@ -222,9 +222,7 @@ class AnimatorModule(LightningModule):
         self, optimizer: Any, step: Step, batch: "PairBatch", size: int, last: bool
     ) -> dict[str, Tensor]:
         self.toggle_optimizer(optimizer)
-        codes = {name: code.detach() for name, code in step.codes.items()}
-        detached = step._replace(prediction=step.prediction.detach(), codes=codes)
-        own = self.adversary.for_itself(detached, batch)
+        own = self.adversary.for_itself(step.detached(), batch)
         self._update(optimizer, torch.stack(list(own.values())).sum() / size, last)
         self.untoggle_optimizer(optimizer)
         return {f"adversary/{name}": value for name, value in own.items()}

@@ -42,7 +42,7 @@ class Decoupling(nn.Module):
         self.identity_dim = identity_dim
 
     def coefficients(self, images: Tensor) -> Tensor:
-        """y_m of (B, 3, H, W) in [0, 1]: (B, q), at least float32."""
+        """Motion coefficients y_m of (B, 3, H, W) in [0, 1]: (B, q), at least float32."""
         features = self._features(images)
         with full_precision(images):
             found: Tensor = self.motion(at_least_float32(features))

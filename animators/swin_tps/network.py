@@ -116,7 +116,7 @@ class SwinTpsNetwork(SplineNetwork):
         return SwinMotion(**vars(motion), coefficients=self.coefficients(images))
 
     def coefficients(self, images: Tensor) -> Tensor | None:
-        """y of (B, 3, H, W) in [0, 1], (B, q); None without decoupling."""
+        """Motion coefficients y of (B, 3, H, W) in [0, 1], (B, q); None without decoupling."""
         return None if self.decoupling is None else self.decoupling.coefficients(images)
 
     def disentangle(self, source: SplineSource, motion: SplineMotion) -> SwinMotion:
