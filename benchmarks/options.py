@@ -31,8 +31,8 @@ def run(options: argparse.ArgumentParser, work: Work, argv: Sequence[str]) -> in
     return 0
 
 
-def add_data(options: argparse.ArgumentParser) -> None:
-    """Add what names the clips."""
+def add_data(options: argparse.ArgumentParser, frames: int = 32) -> None:
+    """Add what names the clips, and how many frames are taken where nothing is said."""
     options.add_argument(
         "--data",
         required=True,
@@ -44,9 +44,9 @@ def add_data(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--frames",
         type=frames_option,
-        default=32,
+        default=frames,
         metavar="N|full",
-        help="equally spaced frames a clip (default: 32)",
+        help=f"equally spaced frames a clip (default: {frames})",
     )
 
 

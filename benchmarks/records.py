@@ -52,7 +52,10 @@ FEW_SHOT_ROW = {
     *("l1_by_motion", "clips", "checkpoint"),
 }
 # What the files of other records than those of `run` begin with.
-OTHERS = ("speed_", "loader_", "references_", "solver_", "field_")
+OTHERS = (
+    *("speed_", "loader_", "references_", "solver_", "field_"),
+    *("flow-cost_", "identity-probe_"),
+)
 
 
 def slug(text: str) -> str:

@@ -16,6 +16,12 @@ STUDIES = {
     "references": Command(
         "benchmarks.studies.references", "few-shot rows on the same clips and scored frames"
     ),
+    "flow_cost": Command(
+        "benchmarks.studies.flow_cost", "what Swin/TPS's additions cost, by image size"
+    ),
+    "identity_probe": Command(
+        "benchmarks.studies.identity_probe", "read identity and motion off an animator's codes"
+    ),
 }
 
 
