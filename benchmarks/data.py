@@ -128,7 +128,9 @@ class TestClips:
         limit: the first so many clips; None takes all.
 
     Attributes:
-        digest: sha256 over names, frame numbers and pixels of the clips passed over last.
+        digest: sha256 over names, frame numbers and pixels of the clips passed over last. Their
+            references are not hashed: which frames they are follows from the scored ones and the
+            protocol's name.
         frames: frames passed over last, source frames among them.
         count: clips passed over last.
     """

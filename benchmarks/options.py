@@ -25,7 +25,7 @@ def run(options: argparse.ArgumentParser, work: Work, argv: Sequence[str]) -> in
     arguments.overrides = overrides
     try:
         work(arguments)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0

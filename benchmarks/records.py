@@ -225,7 +225,10 @@ def read_few_shot_record(path: Path) -> dict[str, Any]:
 
 
 def read_few_shot_records(folder: Path) -> list[dict[str, Any]]:
-    """Read all records of `study references` below a folder, the newest of equals; perhaps none.
+    """Read all records of `study references` below a folder; perhaps there is none.
+
+    Returns:
+        The newest of each name, set, protocol and device.
 
     Raises:
         ValueError: one is damaged.
@@ -235,10 +238,9 @@ def read_few_shot_records(folder: Path) -> list[dict[str, Any]]:
 
 
 def _newest(found: Iterable[dict[str, Any]], who: str) -> list[dict[str, Any]]:
-    newest: dict[str, dict[str, Any]] = {}
+    newest: dict[tuple[str, ...], dict[str, Any]] = {}
     for record in found:
-        protocol = record["protocol"]["name"]
-        key = f"{record[who]}|{record['data']}|{protocol}|{record['device']}"
+        key = (record[who], record["data"], record["protocol"]["name"], record["device"])
         if key not in newest or newest[key]["date"] <= record["date"]:
             newest[key] = record
     return list(newest.values())

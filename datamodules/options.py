@@ -82,7 +82,7 @@ def run(
         return int(stop.code or 0)
     try:
         return work(arguments) or 0
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

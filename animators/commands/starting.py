@@ -28,6 +28,8 @@ def check_run(model: AnimatorModule, data: object, precision: str) -> None:
         ValueError: the setting and what it may be.
     """
     _check_precision(precision)
+    if own := getattr(model, "check_run", None):
+        own(data, precision)
     second = isinstance(model, AvdTraining)
     if model.arguments.get("avd") and not second:
         name = type(model).__name__.lower()
@@ -62,6 +64,10 @@ def start_from(model: AnimatorModule, path: str) -> None:
         model.start_from(other)
     except ValueError as error:
         raise ValueError(f"cannot start from {path}: {error}: make them agree") from None
+    kept = {name: other.arguments.get(name) for name in model.inference_arguments}
+    ours = {name: model.arguments.get(name) for name in model.inference_arguments}
+    if said := differing(kept, ours):
+        sys.stderr.write(f"note: used otherwise than in {path}: {said}\n")
     if other.arguments.get("avd") and not model.arguments.get("avd"):
         name = type(model).__name__.lower()
         sys.stderr.write(

@@ -231,6 +231,15 @@ def main(argv: Sequence[str]) -> int:
     except USER_ERRORS as error:
         sys.stderr.write(f"error: {brief(error)}\n")
         return 2
+    except AssertionError as error:
+        # torchdiffeq's adaptive solvers raise it out of `backward`, past everything of ours
+        if "underflow in dt" not in str(error):
+            raise
+        sys.stderr.write(
+            "error: the adaptive solver failed in the adjoint's backward pass: a gradient is not "
+            "finite; take --model.init_args.method=rk4, adjoint=false, or a lower learning rate\n"
+        )
+        return 2
     return 0
 
 

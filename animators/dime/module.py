@@ -14,7 +14,7 @@ from animators.losses.equivariance import value_equivariance
 from animators.losses.perceptual import FrozenPerceptual
 from animators.module import AnimatorModule
 from animators.nn.draws import integers
-from animators.nn.evolution import Method, solver_figures
+from animators.nn.evolution import FIXED, Method, solver_figures
 from animators.nn.precision import full_precision
 from animators.nn.relative import check_hull, displace, hull_area, hull_scale, shape_distance
 from animators.nn.tps import random_spline
@@ -245,6 +245,31 @@ class Dime(AnimatorModule):
         if self.reconstruction:
             losses["reconstruction"] = (prediction - driving).abs().mean()
         return Step(losses, prediction, figures=solver_figures(self.network.evolution))
+
+    def check_run(self, data: object, precision: str) -> None:
+        """Refuse a run that would fail.
+
+        Args:
+            data: the datamodule, whose `references` come with each pair.
+            precision: the trainer's.
+
+        Raises:
+            ValueError: fewer references than `reference_range` asks for, or an adaptive adjoint
+                under a gradient scaler, whose infinite gradients no adaptive step can follow.
+        """
+        high = 0 if self.reference_range is None else self.reference_range[1]
+        given = getattr(data, "references", high)
+        if high > given:
+            raise ValueError(
+                f"reference_range asks for up to {high} references, a pair comes with {given}: "
+                "raise data.init_args.references"
+            )
+        adaptive = self.arguments["refine"] and self.arguments["method"] not in FIXED
+        if adaptive and self.arguments["adjoint"] and precision == "16-mixed":
+            raise ValueError(
+                f"the adaptive solver {self.arguments['method']} with adjoint=true does not train "
+                "with precision 16-mixed: take bf16-mixed, method=rk4, or adjoint=false"
+            )
 
     def views(self, batch: "PairBatch") -> Tensor:
         """Source and references of a step, (B, V, 3, H, W).

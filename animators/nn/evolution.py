@@ -13,7 +13,7 @@ from animators.nn.grid import coordinate_grid
 from animators.nn.precision import at_least_float32, full_precision
 
 FixedMethod = Literal["euler", "midpoint", "heun2", "heun3", "rk4"]
-AdaptiveMethod = Literal["dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun"]
+AdaptiveMethod = Literal["dopri5", "dopri8", "bosh3", "adaptive_heun"]
 Method = FixedMethod | AdaptiveMethod
 FIXED = frozenset(get_args(FixedMethod))
 METHODS = (*get_args(FixedMethod), *get_args(AdaptiveMethod))
@@ -87,7 +87,7 @@ class MotionEvolution(nn.Module):
         layers: convolutions of f.
         share_dynamics: one f for all views (the preprint) instead of f_0 and f_ref.
         method: torchdiffeq's solver. euler, midpoint, heun2, heun3 and rk4 take `step_size`;
-            dopri5, dopri8, bosh3, fehlberg2 and adaptive_heun take `rtol` and `atol`. rk4 is the
+            dopri5, dopri8, bosh3 and adaptive_heun take `rtol` and `atol`. rk4 is the
             3/8 rule.
         step_size: of the fixed-step methods, in (0, 1].
         rtol: relative tolerance of the adaptive methods.
@@ -149,8 +149,11 @@ class MotionEvolution(nn.Module):
             (T, B, V, h, w, 2), at least float32; phi at the first time is `field`.
 
         Raises:
+            ValueError: times that do not go one way.
             FloatingPointError: the adaptive solver's steps became too small.
         """
+        if list(times) not in (sorted(set(times)), sorted(set(times), reverse=True)):
+            raise ValueError(f"times must rise or fall, each once, got {times}")
         with full_precision(field):
             state = at_least_float32(field).movedim(-1, 2).contiguous()
             at = torch.tensor(times, device=state.device, dtype=state.dtype)
@@ -202,7 +205,7 @@ def refine_flow(flow: DenseFlow, evolution: MotionEvolution | None) -> DenseFlow
 
 
 def solver_figures(evolution: MotionEvolution | None) -> dict[str, float]:
-    """Return what a training step logs of the last solve; nothing without an evolution."""
+    """Return what a step logs of its last solve, forward only; nothing without an evolution."""
     return {} if evolution is None else {"evaluations": float(evolution.evaluations)}
 
 

@@ -234,7 +234,11 @@ def _record(
         "data": names[1],
         "checkpoint": describe_checkpoint(arguments.checkpoint, animator),
         "settings": {"frames": arguments.frames, "view": "source"},
-        "clips": {"count": clips.count, "frames": clips.frames, "sha256": clips.digest},
+        "clips": {
+            "count": clips.count,
+            "frames": clips.frames - clips.count,  # the source frames are not measured
+            "sha256": clips.digest,
+        },
         "config": dict(config),
         "result": result,
         **records.provenance(animator.device),

@@ -87,7 +87,11 @@ def look(animator: "AnimatorModule", clip: Mapping[str, Any], frame: int | None)
 
 
 def trajectory(animator: "AnimatorModule", source: object, motion: object) -> Tensor:
-    """Phi of every view at all `TIMES`, (T, B, V, h, w, 2); at 0 alone without an evolution."""
+    """Phi of every view at all `TIMES`, (T, B, V, h, w, 2); at 0 alone without an evolution.
+
+    Each time is the end of a solve of its own: one solve for all would interpolate where its steps
+    do not end, and steps that end at every time would not give the phi(1) that is drawn with.
+    """
     network: Any = animator.network
     if animator.several_views:
         coarse: Tensor = network.coarse(source, motion).coarse
@@ -95,8 +99,9 @@ def trajectory(animator: "AnimatorModule", source: object, motion: object) -> Te
         coarse = network.fields(source, motion)[0][:, None]
     if network.evolution is None:
         return coarse[None]
-    fields: Tensor = network.evolution.trajectory(coarse, tuple(TIMES))
-    return fields
+    start, *ends = TIMES
+    solved = [network.evolution.trajectory(coarse, (start, end)) for end in ends]
+    return torch.stack([solved[0][0], *(pair[-1] for pair in solved)])
 
 
 def colours(fields: Tensor) -> tuple[Tensor, float]:

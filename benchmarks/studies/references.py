@@ -113,7 +113,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
     Raises:
         OSError: a file is missing.
-        ValueError: a file is damaged, or things do not fit each other.
+        ValueError: a file is damaged, things do not fit each other, or the name is no word for
+            file names.
     """
     from animators.metrics import Protocol, copy_source
     from benchmarks import records
@@ -121,6 +122,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.run import describe_checkpoint
     from benchmarks.views import Suites, Views
 
+    # or two names could share a file
+    if not arguments.name or arguments.name != records.slug(arguments.name):
+        raise ValueError(
+            f"--name {arguments.name!r} must be of small letters, digits and dashes, as few-shot"
+        )
     file = data_file(arguments.data)
     settings = read_options(file, arguments.overrides)
     rows = read_rows(arguments.rows)
@@ -151,7 +157,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "format": records.FORMAT,
         "kind": "references",
-        "name": arguments.name or rows[0].name,
+        "name": arguments.name,
         "data": file.stem,
         "protocol": protocol.as_dict(),
         "higher_is_better": suites.higher_is_better,
@@ -235,7 +241,10 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     options.add_data(described)
     described.add_argument("--no-lpips", action="store_true", help="leave LPIPS out")
-    described.add_argument("--name", help="what the study is called (default: its first row)")
+    described.add_argument(
+        "--name", required=True, help="what the study is called, such as few-shot; the table shows "
+        "the newest of each name, set, protocol and device",
+    )  # fmt: skip
     described.add_argument(
         "--output", type=Path, help="folder of record and curve (default: results and curves of "
         "benchmarks)",
@@ -257,7 +266,7 @@ def main(argv: Sequence[str]) -> int:
         print(few_shot.markdown(records.read_few_shot_record(path)))
         print(f"\nrecord: {path}")
         if few_shot.has_curve(record):
-            curve = (arguments.output or CURVES) / f"references-{data}.png"
+            curve = (arguments.output or CURVES) / f"references-{name}-{data}.png"
             few_shot.draw(record, curve)
             print(f"curve: {curve}")
         else:

@@ -1,7 +1,7 @@
 """`python -m benchmarks study solver`: what solver, steps and adjoint cost the motion evolution.
 
-Only the evolution is measured: coarse fields in, refined ones out, and gradients of a random
-weighting of the result. Three ways to a gradient stand side by side: the adjoint equation; plain
+Only the evolution is measured: coarse fields in, refined ones out, and gradients of the result's
+mean by random weights. Three ways to a gradient stand side by side: the adjoint equation; plain
 back-propagation through the solver's steps; and, for fixed steps, checkpoints (the state is kept at
 every step, and the step computed again). The truth is rk4 at 128 steps in double precision,
 back-propagated. Beside the distance to it stands how far the adjoint's gradient is from the plain

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -7,12 +8,14 @@ import torch
 from animators import load_animator
 from animators.animator import Mode
 from animators.commands import train
+from animators.commands.starting import start_from
 from animators.dime import Dime, module
 from animators.dime.module import PAPER_WEIGHTS
 from animators.dime.network import DimeMotion
 from animators.losses.equivariance import value_equivariance
 from animators.nn.tps import random_spline
 from animators.training import Training
+from animators.weights import save_animator
 from tests.animators.tiny import tiny_animator
 
 ROOT = Path(__file__).parents[3]
@@ -314,3 +317,36 @@ def test_a_run_with_references_through_the_command(tmp_path):
     rows_written = (run / "metrics.csv").read_text()
     for name in ("train/equivariance", "train/evaluations", "train/reconstruction"):
         assert name in rows_written
+
+
+def test_a_run_that_would_fail_is_refused_before_it_starts():
+    few = SimpleNamespace(references=2)
+    with pytest.raises(ValueError, match=r"up to 3 .* comes with 2: raise data"):
+        tiny_animator("dime", reference_range=(0, 3)).check_run(few, "32-true")
+    tiny_animator("dime", reference_range=(0, 2)).check_run(few, "32-true")
+    adaptive = tiny_animator("dime", method="dopri5")
+    with pytest.raises(ValueError, match=r"dopri5 .* 16-mixed: take bf16-mixed"):
+        adaptive.check_run(few, "16-mixed")
+    for allowed in (tiny_animator("dime"), tiny_animator("dime", method="dopri5", adjoint=False)):
+        allowed.check_run(few, "16-mixed")
+    adaptive.check_run(few, "bf16-mixed")
+
+
+def test_starting_with_another_solver_is_said(tmp_path, capsys):
+    save_animator(tiny_animator("dime", method="euler", step_size=1.0), tmp_path / "a.ckpt")
+    start_from(tiny_animator("dime"), str(tmp_path / "a.ckpt"))
+    said = capsys.readouterr().err
+    assert "method euler there, rk4 here; step_size 1.0 there, 0.25 here" in said
+    start_from(tiny_animator("dime", method="euler", step_size=1.0), str(tmp_path / "a.ckpt"))
+    assert capsys.readouterr().err == ""
+
+
+def test_an_adjoint_that_fails_in_its_backward_pass_is_one_line(monkeypatch, capsys):
+    def fails(argv):
+        raise AssertionError("underflow in dt 0.0")
+
+    monkeypatch.setattr(train, "cli", fails)
+    assert train.main(["fit"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "--model.init_args.method=rk4" in said

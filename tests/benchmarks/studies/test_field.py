@@ -108,6 +108,23 @@ def test_the_picture_goes_from_the_coarse_field_to_the_refined_one(dime, clip):
     assert shown.result.shape == (3, size, size)
 
 
+@pytest.mark.parametrize("step", [0.4, 1.0])
+def test_steps_that_end_elsewhere_leave_every_shown_field_a_solvers_own(step, clip):
+    """Not a line between two steps' ends; and the last is the one that the result is drawn with."""
+    model = tiny_animator("dime", step_size=step).eval()
+    shown = field_picture.look(model, clip, 2).fields
+    with torch.no_grad():
+        source = model.encode_source(torch.cat([clip["video"][:, :1], clip["references"]], 1))
+        flow = model.network.flow(source, model.encode_motion(clip["video"][:, 2]))
+        torch.testing.assert_close(shown[-1], flow.refined[0], rtol=0, atol=1e-6)
+        evolution = model.network.evolution
+        line = evolution.trajectory(flow.coarse, tuple(field_picture.TIMES))[:, 0]
+        evolution.step_size = 1 / 64
+        true = evolution.trajectory(flow.coarse, tuple(field_picture.TIMES))[:, 0]
+    for k in (1, 2, 3):
+        assert (shown[k] - true[k]).norm() < 0.1 * (line[k] - true[k]).norm()
+
+
 def test_without_a_number_the_frame_furthest_from_the_source_is_shown(dime, clip):
     video = clip["video"].clone()
     video[:, 1] = 1 - video[:, 0]
@@ -157,7 +174,7 @@ def test_the_command_draws_and_records(saved, tmp_path, capsys):
     (path,) = tmp_path.glob("field_small_toy_*.json")
     record = json.loads(path.read_text())
     assert record["clips"]["count"] == 3
-    assert record["result"]["all"]["frames"] == 9
+    assert record["result"]["all"]["frames"] == record["clips"]["frames"] == 9
     assert {"variation_0", "variation_1", "folded_0", "folded_1"} <= record["result"]["all"].keys()
     assert field.report(record) in printed
 

@@ -36,7 +36,8 @@ def files(tmp_path_factory):
 
 def words(files, *rows):
     named = [row.replace("=", f"={files}/") for row in rows]
-    return ["--rows", *named, "--data", "toy", "--device", "cpu", "--frames", str(FRAMES), *TOY]
+    data = ["--data", "toy", "--device", "cpu", "--frames", str(FRAMES), *TOY]
+    return ["--name", "trial", "--rows", *named, *data]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def made(files, tmp_path_factory):
     """A study of dime with 0 to 2 references and mraa with and without, and what it says."""
     out = tmp_path_factory.mktemp("out")
     rows = words(files, "dime=dime.ckpt@0-2", "mraa=mraa.ckpt@best1", "mraa=mraa.ckpt@0")
-    options = ["--no-lpips", "--name", "trial", "--output", str(out)]
+    options = ["--no-lpips", "--output", str(out)]
     assert door(["study", "references", *rows, *options]) == 0
     (path,) = out.glob("*.json")
     return path, json.loads(path.read_text())
@@ -64,7 +65,7 @@ def test_record_and_curve_are_there(made):
     assert record["clips"]["count"] == 3
     assert record["clips"]["frames"] == 3 * (FRAMES - 1) == sum(record["motion"]["frames"])
     assert {"git", "torch", "device", "config", "seed"} <= record.keys()
-    assert (path.parent / "references-toy.png").read_bytes().startswith(b"\x89PNG")
+    assert (path.parent / "references-trial-toy.png").read_bytes().startswith(b"\x89PNG")
     assert not [p for p in path.parent.iterdir() if p.name.startswith(".")]
 
 
@@ -152,6 +153,33 @@ def test_the_page_shows_the_study_beside_the_tables(made, tmp_path, capsys):
     assert table(["--results", str(results), "--page", str(page)]) == 0
     assert "### toy, few shots (trial): 3 clips, 9 frames" in page.read_text()
     assert "| lia | **0.1000** |" in page.read_text()
+
+
+def test_studies_of_two_names_stand_beside_each_other(made, files, tmp_path):
+    """Of equal first rows on the same clips; of one name the newest counts."""
+    rows = words(files, "dime=dime.ckpt@0-1")
+    for name in ("few-shot", "ablation"):
+        assert study.main([*rows, "--no-lpips", "--name", name, "--output", str(tmp_path)]) == 0
+    curves = sorted(path.name for path in tmp_path.glob("*.png"))
+    assert curves == ["references-ablation-toy.png", "references-few-shot-toy.png"]
+    (path,) = tmp_path.glob("references_ablation_toy_*.json")
+    older = json.loads(path.read_text()) | {"date": "2001-01-01T00:00:00+00:00"}
+    records.write_record(older, tmp_path, "references", "ablation", "toy")
+    elsewhere = older | {"device": "another"}
+    records.write_record(elsewhere, tmp_path, "references", "ablation", "toy")
+    assert len(list(tmp_path.glob("*.json"))) == 4
+    found = [(one["name"], one["date"]) for one in records.read_few_shot_records(tmp_path)]
+    assert sorted(name for name, _ in found) == ["ablation", "ablation", "few-shot"]
+    assert [date for _, date in found].count(older["date"]) == 1  # that of the other device
+
+
+def test_a_study_needs_a_name(files, tmp_path, capsys, fails):
+    rows = words(files, "dime=dime.ckpt@0")
+    assert study.main(rows[2:]) == 2
+    assert "required: --name" in capsys.readouterr().err
+    for name in ("Few shot", ""):
+        assert "small letters" in fails(study.main, *rows, "--name", name, "--output", tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

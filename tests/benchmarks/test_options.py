@@ -1,0 +1,24 @@
+import argparse
+
+import pytest
+
+from benchmarks import options
+
+
+@pytest.mark.parametrize("kind", [ValueError, FileNotFoundError, FloatingPointError])
+def test_what_the_user_can_mend_is_one_line(kind, fails):
+    def work(_):
+        raise kind("the solver failed:\n take another")
+
+    def main(argv):
+        return options.run(argparse.ArgumentParser(), work, argv)
+
+    assert fails(main) == "error: the solver failed: take another\n"
+
+
+def test_what_the_user_cannot_mend_is_not_hidden():
+    def work(_):
+        raise ZeroDivisionError("a mistake of ours")
+
+    with pytest.raises(ZeroDivisionError):
+        options.run(argparse.ArgumentParser(), work, [])
