@@ -125,22 +125,26 @@ def draw(record: Record, output: Path) -> None:
 
     copied = next(row for row in record["rows"] if not row["checkpoint"])
     metrics = [name for name in ("l1", "lpips") if name in copied["metrics"]]
-    figure = Figure(figsize=(4.5 * len(metrics), 3.4), layout="constrained")
+    figure = Figure(figsize=(4.5 * len(metrics) + 2.5, 4), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
+    animators = list(dict.fromkeys(row["name"] for row in record["rows"] if row["checkpoint"]))
     for axes, metric in zip(panels, metrics, strict=True):
-        for number, (name, rows) in enumerate(_lines(record).items()):
+        for name, rows in _lines(record).items():
             points = [row["references"] for row in rows]
+            number = animators.index(rows[0]["name"])
             style = "o-" if len(rows) > 1 else MARKS[number % len(MARKS)]
             values = [row["metrics"][metric] for row in rows]
-            axes.plot(points, values, style, label=name, ms=6, fillstyle="none")
+            fill = "full" if rows[0]["best"] else "none"
+            color = f"C{number % 10}"
+            axes.plot(points, values, style, label=name, ms=6, fillstyle=fill, color=color)
         level = copied["metrics"][metric]
         axes.axhline(level, linestyle="--", color="black", label="copy-source")
         axes.set_xlabel("references given (N)")
         axes.set_title(metric)
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(fontsize=7)
+    figure.legend(*panels[0].get_legend_handles_labels(), fontsize=7, loc="outside right upper")
     output.parent.mkdir(parents=True, exist_ok=True)
     part = output.with_name(f".{output.stem}.{os.getpid()}.part{output.suffix}")
     try:

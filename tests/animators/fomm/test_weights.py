@@ -55,6 +55,8 @@ def test_sizes_are_taken_off_the_tensors(run, zipped):
         "single_jacobian_map": False,
         "align_corners": True,
         "hull_scaling": True,
+        "refine": False,
+        "dynamics_width": 32,
     }
 
 
