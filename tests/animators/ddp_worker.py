@@ -20,6 +20,7 @@ TINY = {
     "fomm": ("fomm", 0),
     "mraa": ("mraa", 0),
     "tpsmm": ("tpsmm", 0),
+    "swin_tps": ("swin_tps", 0),
     "dime": ("dime", 3),
     "dime-one-shot": ("dime", 0),
 }
@@ -89,7 +90,7 @@ def train(case: str, world: int, folder: Path) -> dict[str, dict[str, torch.Tens
     data = FramePairs(
         root=None,
         toy=ToySettings(
-            train_clips=GLOBAL_BATCH * STEPS, test_clips=1, test_identities=1, frames=5
+            train_clips=GLOBAL_BATCH * STEPS, identities=4, test_clips=1, test_identities=1, frames=5
         ),
         image_size=network.image_size,
         batch_size=GLOBAL_BATCH // world,

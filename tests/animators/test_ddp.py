@@ -7,6 +7,7 @@ import torch
 
 from tests.animators import ddp_worker
 
+pytestmark = pytest.mark.timeout(900)  # every case in one pair of processes, on two cores
 CASES = ["plain", "adversary", "r1", "fault", *ddp_worker.TINY]
 
 

@@ -131,6 +131,24 @@ def test_dime_trains_as_fomm_does_on_the_papers_nine_sets(parse):
         assert ours.data.init_args.image_size == (384 if data == "ted" else 256)
 
 
+def test_swin_tps_trains_as_tpsmm_does_on_the_papers_four_sets(parse):
+    """Fashion, which TPSMM has no recipe for, is trained as VoxCeleb."""
+    four = {"taichi", "fashion", "vox", "mgif"}
+    assert four == {
+        n.removeprefix("swin_tps-") for n in names("recipe") if n.startswith("swin_tps-")
+    }
+    for data in four:
+        ours = parse(arguments("swin_tps", data))
+        theirs = parse(arguments("tpsmm", "vox" if data == "fashion" else data))
+        mine, other = ours.model.init_args, theirs.model.init_args
+        for name in ("background", "background_start", "dropout"):
+            assert mine[name] == other[name], (data, name)
+        assert ours.trainer.max_epochs == theirs.trainer.max_epochs == 100
+        additions = {"domain", "identity", "latent"}
+        weights = [x.loss_weights or {} for x in (mine, other)]
+        assert {k: v for k, v in weights[0].items() if k not in additions} == weights[1]
+
+
 def presets() -> list[tuple[str, str]]:
     """(model, preset) of every file; the longest model name counts, as one may hold a hyphen."""
     found = []
