@@ -16,6 +16,7 @@ STUDIES = {
     "references": Command(
         "benchmarks.studies.references", "few-shot rows on the same clips and scored frames"
     ),
+    "page": Command("benchmarks.studies.page", "write the tables of studies into STUDIES.md"),
 }
 
 
