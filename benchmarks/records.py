@@ -47,6 +47,7 @@ FEW_SHOT: dict[str, type | tuple[type, ...]] = {
     "device": str,
     "date": str,
 }
+STUDY: dict[str, type | tuple[type, ...]] = {"format": int, "kind": str, "device": str, "date": str}
 FEW_SHOT_ROW = {
     *("row", "name", "references", "best", "metrics", "metrics_with_references"),
     *("l1_by_motion", "clips", "checkpoint"),
@@ -235,6 +236,19 @@ def read_few_shot_records(folder: Path) -> list[dict[str, Any]]:
     """
     paths = sorted(folder.glob("references_*.json"))
     return _newest([read_few_shot_record(path) for path in paths], "name")
+
+
+def read_study_record(path: Path, kind: str) -> dict[str, Any]:
+    """Read a record of another study, of which only the frame is known here.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or of another kind.
+    """
+    record = _read(path, STUDY, f"study {kind}")
+    if record["kind"] != kind:
+        raise ValueError(f"{path} is of `study {record['kind']}`, its name says {kind}")
+    return record
 
 
 def _newest(found: Iterable[dict[str, Any]], who: str) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ STUDIES = {
     "identity_probe": Command(
         "benchmarks.studies.identity_probe", "read identity and motion off an animator's codes"
     ),
+    "page": Command("benchmarks.studies.page", "write the tables of studies into STUDIES.md"),
 }
 
 

@@ -1,0 +1,77 @@
+import json
+import shutil
+
+import pytest
+
+from benchmarks import records, study
+from benchmarks.studies import page
+from benchmarks.table import BEGIN, END
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A page with marks, and one of the project's own records of each kind."""
+    for kind in page.KINDS:
+        own = next(path for path in records.RESULTS.glob(f"{records.slug(kind)}_*.json"))
+        shutil.copy(own, tmp_path)
+    (tmp_path / "page.md").write_text(f"before\n{BEGIN}\nSTALE\n{END}\nafter\n")
+    return tmp_path
+
+
+def run(folder):
+    page_file = folder / "page.md"
+    return study.main(["page", "--results", str(folder), "--page", str(page_file)])
+
+
+def change(folder, changes):
+    (path,) = folder.glob("solver_*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_every_record_has_its_table_and_the_rest_of_the_page_stays(folder, capsys):
+    assert run(folder) == 0
+    text = (folder / "page.md").read_text()
+    assert text.startswith(f"before\n{BEGIN}\n\n###")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "STALE" not in text
+    titles = [line for line in text.splitlines() if line.startswith("### ")]
+    assert len(titles) == len(page.KINDS)
+    assert f"{folder / 'page.md'}" in capsys.readouterr().out
+    assert run(folder) == 0
+    assert (folder / "page.md").read_text() == text
+
+
+def test_the_committed_page_is_that_of_the_committed_records(tmp_path):
+    copy = tmp_path / "page.md"
+    shutil.copy(page.PAGE, copy)
+    assert study.main(["page", "--page", str(copy)]) == 0
+    assert copy.read_text() == page.PAGE.read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"kind": "speed"}, "is of `study speed`"),
+        ({"result": {}}, "damaged"),
+        ({"format": 99}, "format 99"),
+        ({"date": None}, "'date' is bad"),
+    ],
+)
+def test_a_damaged_record_is_one_line_and_the_page_stays(folder, capsys, changes, said):
+    before = (folder / "page.md").read_text()
+    change(folder, changes)
+    assert run(folder) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert (folder / "page.md").read_text() == before
+
+
+def test_no_record_and_no_marks_are_said(folder, capsys):
+    (folder / "page.md").write_text("no marks\n")
+    assert run(folder) == 2
+    assert "no lines" in capsys.readouterr().err
+    for path in folder.glob("*.json"):
+        path.unlink()
+    assert run(folder) == 2
+    assert "no record of a study" in capsys.readouterr().err
