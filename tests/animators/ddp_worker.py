@@ -90,7 +90,11 @@ def train(case: str, world: int, folder: Path) -> dict[str, dict[str, torch.Tens
     data = FramePairs(
         root=None,
         toy=ToySettings(
-            train_clips=GLOBAL_BATCH * STEPS, identities=4, test_clips=1, test_identities=1, frames=5
+            train_clips=GLOBAL_BATCH * STEPS,
+            identities=4,
+            test_clips=1,
+            test_identities=1,
+            frames=5,
         ),
         image_size=network.image_size,
         batch_size=GLOBAL_BATCH // world,

@@ -59,10 +59,20 @@ UNMOVED: dict[str, dict[str, str]] = {
 
 DRAWS_BETWEEN_0_AND_1 = {
     name: "a sigmoid is its last layer"
-    for name in ("fomm", "mraa", "mraa-avd", "swin_tps", "swin_tps-avd", "tpsmm", "tpsmm-avd", *DIME)
+    for name in (
+        "fomm",
+        "mraa",
+        "mraa-avd",
+        "swin_tps",
+        "swin_tps-avd",
+        "tpsmm",
+        "tpsmm-avd",
+        *DIME,
+    )
 }
 SEES_THE_PAIR = {
-    name: "the background's motion is read off both pictures" for name in ("mraa", "swin_tps", "tpsmm")
+    name: "the background's motion is read off both pictures"
+    for name in ("mraa", "swin_tps", "tpsmm")
 }
 
 
