@@ -17,7 +17,8 @@ PARTS = ("drawing", "drawing without either", "flow optimisers", "motion attenti
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    for name, changes in (("full", {}), ("plain", {"optimise_flow": False, "decouple": False})):
+    paper = {"pool_above": 64, "pooled_keys": 32}
+    for name, changes in (("full", paper), ("plain", {"optimise_flow": False, "decouple": False})):
         if name == "plain":
             kept = ("reconstruction", "equivariance", "warp", "background")
             changes = {**changes, "loss_weights": dict.fromkeys(kept, 1.0)}
