@@ -1,23 +1,14 @@
-"""LIA as an AnimatorModule: its losses and its latent arithmetic."""
+"""LIA as an AnimatorModule: its arguments, losses and directions."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
-import torch
-from torch import Tensor
-
-from animators.animator import Direction, Mode, Step, check_single_view
-from animators.lia.network import LiaMotion, LiaNetwork, LiaSource
-from animators.losses.adversarial import ImageAdversary
-from animators.losses.perceptual import FrozenPerceptual
-from animators.module import AnimatorModule
-from animators.nn.discriminators import StyleGan2Discriminator
-from animators.training import Training, check_weights
-
-if TYPE_CHECKING:
-    from datamodules.batch import PairBatch
+from animators.animator import Direction
+from animators.latent_animator import LatentAnimator
+from animators.lia.network import LiaNetwork
+from animators.training import Training
 
 MANIPULATION_RANGE = 3.0
 """Largest amount that the authors' linear manipulation shows (spec 6)."""
@@ -27,7 +18,7 @@ PAPER_WEIGHTS: Mapping[str, float] = MappingProxyType(
 )
 
 
-class Lia(AnimatorModule):
+class Lia(LatentAnimator):
     """Latent Image Animator (Wang et al., ICLR 2022); the defaults are the paper's numbers.
 
     Args:
@@ -52,6 +43,7 @@ class Lia(AnimatorModule):
     """
 
     network: LiaNetwork
+    name: ClassVar[str] = "lia"
 
     def __init__(
         self,
@@ -75,27 +67,16 @@ class Lia(AnimatorModule):
             "channel_multiplier": channel_multiplier,
             "dictionary": dictionary,
         }
-        wanted = {"reconstruction"}
-        wanted |= {"perceptual"} if perceptual else set()
-        wanted |= {"adversarial"} if adversarial else set()
-        check_weights(loss_weights, wanted)
-        adversary = None
-        if adversarial:
-            adversary = ImageAdversary(
-                StyleGan2Discriminator(image_size, channel_multiplier),
-                r1_weight=r1_weight,
-                r1_every=r1_every,
-            )
         super().__init__(
-            LiaNetwork(**arguments),  # type: ignore[arg-type]
-            image_size=image_size,
+            partial(LiaNetwork, **arguments),  # type: ignore[arg-type]
             arguments=arguments,
+            discriminator_multiplier=channel_multiplier if adversarial else None,
+            r1_weight=r1_weight,
+            r1_every=r1_every,
+            perceptual=perceptual,
+            perceptual_scales=perceptual_scales,
             loss_weights=loss_weights,
             training=training,
-            adversary=adversary,
-            perceptual=FrozenPerceptual(perceptual, perceptual_scales, "grey")
-            if perceptual
-            else None,
         )
 
     @classmethod
@@ -115,81 +96,3 @@ class Lia(AnimatorModule):
             return {}
         reach = MANIPULATION_RANGE
         return {f"d{i}": Direction(i, -reach, reach) for i in range(self.arguments["motion_dim"])}
-
-    def encode_source(self, source: Tensor) -> LiaSource:
-        """Encode (B, 3, H, W): latent z_s, magnitudes A_s and feature maps.
-
-        Raises:
-            ValueError: several views.
-        """
-        check_single_view(source, "lia")
-        return self.network.encode_source(source)
-
-    def encode_motion(self, frames: Tensor, pair: LiaSource | None = None) -> LiaMotion:
-        """Magnitudes A_t of (B, 3, H, W); nothing depends on the pair."""
-        return self.network.encode_motion(frames)
-
-    def transfer(
-        self, source: LiaSource, driving: LiaMotion, reference: LiaMotion | None, mode: Mode
-    ) -> LiaMotion:
-        """Eq. 11 (absolute) and 12 (relative), on magnitudes: displacements are linear in them.
-
-        Raises:
-            ValueError: relative mode without a reference frame.
-        """
-        if mode is Mode.ABSOLUTE:
-            return driving
-        if reference is None:
-            raise ValueError("relative mode needs the driving clip's reference frame")
-        moved = (driving.magnitudes - reference.magnitudes) + source.magnitudes
-        return LiaMotion(moved)
-
-    def render(self, source: LiaSource, motion: LiaMotion) -> Tensor:
-        """Decode z_s + w(A) over the source's features into (B, 3, H, W), not clamped."""
-        latent = source.latent + self.network.displacement(motion.magnitudes)
-        return self.network.decode(latent, source.features)
-
-    def motion_distance(self, source: LiaSource, motion: LiaMotion) -> Tensor:
-        """(B,) L2 distance of the magnitudes, which the orthonormal directions keep."""
-        return (source.magnitudes - motion.magnitudes).float().norm(dim=1)
-
-    def edit(self, source: LiaSource, amounts: Mapping[str | int, float]) -> LiaSource:
-        """Move the source's magnitudes along directions (spec 6, linear manipulation).
-
-        Raises:
-            ValueError: no such direction, or an animator without a dictionary.
-        """
-        known = self.directions
-        shift = torch.zeros_like(source.magnitudes)
-        for name, amount in amounts.items():
-            key = f"d{name}" if isinstance(name, int) or name.isdigit() else name
-            if key not in known:
-                has = f"d0 to d{len(known) - 1}" if known else "none (no dictionary)"
-                raise ValueError(f"no motion direction {name!r}; this animator has {has}")
-            shift[:, known[key].index] += amount
-        return replace(source, magnitudes=source.magnitudes + shift)
-
-    @torch.no_grad()
-    def reference_picture(self, source: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the reference picture x_r, rendered and as the source warped by the finest flow.
-
-        Args:
-            source: (B, 3, H, W) in [0, 1].
-
-        Returns:
-            Two pictures (B, 3, H, W) in [0, 1].
-        """
-        state = self.encode_source(source)
-        rendered, warped = self.network.reference_picture(state, source)
-        return rendered.clamp(0, 1), warped.clamp(0, 1)
-
-    def training_losses(self, batch: "PairBatch") -> Step:
-        """Absolute mode on two frames of a clip (eq. 7-9)."""
-        driving = batch["driving"]
-        source = self.encode_source(batch["source"])
-        prediction = self.render(source, self.encode_motion(driving))
-        # on [-1, 1], as the paper's pixels are
-        losses = {"reconstruction": 2 * (prediction - driving).abs().mean()}
-        if self.perceptual is not None and self.perceptual.loaded:
-            losses["perceptual"] = self.perceptual(prediction, driving)
-        return Step(losses, prediction)

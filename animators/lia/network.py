@@ -3,91 +3,20 @@
 Pictures are [0, 1] at the doors and [-1, 1] inside.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from animators.nn.flow_stage import FlowStage, RgbHead, Warped
-from animators.nn.grid import warp
+from animators.nn.latent_network import Decoding, LatentEncoder, LatentNetwork
 from animators.nn.motion_dictionary import MotionDictionary
-from animators.nn.precision import at_least_float32, full_precision
-from animators.nn.stylegan import (
-    EqualConv2d,
-    EqualLinear,
-    ResidualTrunk,
-    StyledConv,
-    channels,
-    check_size,
-)
+from animators.nn.stylegan import EqualLinear, StyledConv, channels, check_size
 
 ALIGN_CORNERS = False
 """How the authors' sampler reads its corner-aligned grid (see README.md)."""
 HEAD_LAYERS = 5
-
-
-@dataclass(frozen=True)
-class LiaSource:
-    """What is kept of a source picture.
-
-    Attributes:
-        latent: z_s, (B, latent).
-        magnitudes: A_s, (B, D); the displacement itself without a dictionary.
-        features: maps (B, C, r, r) of the source, r from 8 pixels up to the picture's size.
-    """
-
-    latent: Tensor
-    magnitudes: Tensor
-    features: tuple[Tensor, ...]
-
-
-@dataclass(frozen=True)
-class LiaMotion:
-    """What is kept of a driving frame.
-
-    Attributes:
-        magnitudes: A, (B, D); the displacement itself without a dictionary.
-    """
-
-    magnitudes: Tensor
-
-
-class Encoding(NamedTuple):
-    """Output of the encoder: latent (B, latent), features from 8 pixels up."""
-
-    latent: Tensor
-    features: tuple[Tensor, ...]
-
-
-class Decoding(NamedTuple):
-    """Output of the decoder: picture (B, 3, H, W) around [-1, 1], finest grid (B, H, W, 2)."""
-
-    picture: Tensor
-    grid: Tensor
-
-
-class Encoder(nn.Module):
-    """Pictures to latents and feature maps (section 3.1).
-
-    Args:
-        image_size: 64, 128, 256 or 512.
-        latent_dim: size of the latent.
-        multiplier: factor on every width.
-    """
-
-    def __init__(self, image_size: int, latent_dim: int, multiplier: float) -> None:
-        super().__init__()
-        self.trunk = ResidualTrunk(image_size, multiplier)
-        self.to_latent = EqualConv2d(channels(4, multiplier), latent_dim, 4)
-
-    def forward(self, images: Tensor) -> Encoding:
-        """Encode (B, 3, S, S) in [-1, 1]."""
-        maps: list[Tensor] = self.trunk(images)
-        with full_precision(images):
-            latent = self.to_latent(at_least_float32(maps[-1])).flatten(1)
-        return Encoding(latent, tuple(reversed(maps[:-1])))
 
 
 class DecoderLevel(nn.Module):
@@ -153,7 +82,7 @@ class Decoder(nn.Module):
         return Decoding(picture, stage.flow.grid)
 
 
-class LiaNetwork(nn.Module):
+class LiaNetwork(LatentNetwork):
     """Encoder, motion head, motion dictionary and decoder.
 
     Args:
@@ -167,6 +96,8 @@ class LiaNetwork(nn.Module):
         ValueError: another image size, or more directions than dimensions.
     """
 
+    align_corners: ClassVar[bool] = ALIGN_CORNERS
+
     def __init__(
         self,
         image_size: int = 256,
@@ -175,53 +106,13 @@ class LiaNetwork(nn.Module):
         channel_multiplier: float = 1.0,
         dictionary: bool = True,
     ) -> None:
-        super().__init__()
         check_size(image_size)
-        self.encoder = Encoder(image_size, latent_dim, channel_multiplier)
-        self.dictionary = MotionDictionary(latent_dim, motion_dim) if dictionary else None
         outputs = motion_dim if dictionary else latent_dim
         widths = [latent_dim] * HEAD_LAYERS + [outputs]
-        # Nothing between the layers: the authors' head is one affine map, five layers deep.
-        self.motion_head = nn.Sequential(*(EqualLinear(a, b) for a, b in pairwise(widths)))
-        self.decoder = Decoder(image_size, latent_dim, channel_multiplier)
-
-    def encode_source(self, images: Tensor) -> LiaSource:
-        """Encode (B, 3, S, S) in [0, 1]: latent z_s, magnitudes A_s, features."""
-        latent, features = self.encoder(images * 2 - 1)
-        return LiaSource(latent, self._magnitudes(latent), features)
-
-    def encode_motion(self, images: Tensor) -> LiaMotion:
-        """Encode (B, 3, S, S) in [0, 1]: magnitudes A."""
-        latent: Tensor = self.encoder(images * 2 - 1).latent
-        return LiaMotion(self._magnitudes(latent))
-
-    def displacement(self, magnitudes: Tensor) -> Tensor:
-        """Return w(A) = sum_i A_i d_i (eq. 4), (B, latent)."""
-        return magnitudes if self.dictionary is None else self.dictionary(magnitudes)
-
-    def decode(self, latent: Tensor, features: tuple[Tensor, ...]) -> Tensor:
-        """Draw (B, 3, S, S), around [0, 1] but not clamped, from z* (B, latent)."""
-        return self.decode_all(latent, features).picture
-
-    def decode_all(self, latent: Tensor, features: tuple[Tensor, ...]) -> Decoding:
-        """As `decode`, with the finest sampling grid (B, S, S, 2) beside the picture."""
-        picture, grid = self.decoder(latent, features)
-        return Decoding((picture + 1) / 2, grid)
-
-    def reference_picture(self, source: LiaSource, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return x_r (section 5.4): z* = z_s, rendered, and the source warped by its finest flow.
-
-        Args:
-            source: the encoded source.
-            images: the source itself, (B, 3, S, S) in [0, 1].
-
-        Returns:
-            Two pictures (B, 3, S, S): rendered, not clamped; warped, black where the flow
-            reads outside.
-        """
-        rendered, grid = self.decode_all(source.latent, source.features)
-        return rendered, warp(images, grid, align_corners=ALIGN_CORNERS)
-
-    def _magnitudes(self, latent: Tensor) -> Tensor:
-        with full_precision(latent):
-            return self.motion_head(at_least_float32(latent))
+        super().__init__(
+            LatentEncoder(image_size, latent_dim, channel_multiplier),
+            MotionDictionary(latent_dim, motion_dim) if dictionary else None,
+            # Nothing between the layers: the authors' head is one affine map, five layers deep.
+            nn.Sequential(*(EqualLinear(a, b) for a, b in pairwise(widths))),
+            Decoder(image_size, latent_dim, channel_multiplier),
+        )

@@ -13,18 +13,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from animators.nn.precision import at_least_float32, full_precision
-from animators.nn.resample import binomial_kernel, fir
+from animators.nn.resample import binomial_kernel, fir, upsample
 
 SLOPE = 0.2
 GAIN = math.sqrt(2.0)
 EPSILON = 1e-8
 SIZES = (64, 128, 256, 512)
-_WIDTHS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128, 256: 64, 512: 32}
+NARROW, WIDE = 64, 512
 
 
-def channels(resolution: int, multiplier: float = 1.0) -> int:
-    """Width of the layers at a resolution (4 to 512)."""
-    return max(1, round(_WIDTHS[resolution] * multiplier))
+def channels(resolution: int, multiplier: float = 1.0, narrow_at: int = 256) -> int:
+    """Width of the layers at a resolution.
+
+    Args:
+        resolution: pixels, a power of two.
+        multiplier: factor on the width.
+        narrow_at: resolution of 64 channels, from which they double down to 512 and halve up:
+            256 in StyleGAN2 and LIA, whatever the picture's size, and the picture's in LIA-X.
+    """
+    return max(1, round(min(WIDE, NARROW * narrow_at / resolution) * multiplier))
 
 
 def check_size(image_size: int) -> int:
@@ -93,25 +100,34 @@ class ConvLayer(nn.Module):
         out_channels: channels of the output.
         kernel: 1 or 3.
         down: filter and halve the resolution.
+        up: double the resolution (zeros inserted, then filter) before the convolution.
     """
 
     kernel: Tensor
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, down: bool = False
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        down: bool = False,
+        up: bool = False,
     ) -> None:
         super().__init__()
         stride, padding = (2, 0) if down else (1, kernel // 2)
         self.conv = EqualConv2d(in_channels, out_channels, kernel, stride, padding)
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        self.down = down
-        if down:
-            self.register_buffer("kernel", binomial_kernel(), persistent=False)
+        self.down, self.up = down, up
+        if down or up:
+            kernel_values = binomial_kernel(4.0 if up else 1.0)
+            self.register_buffer("kernel", kernel_values, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, C', H, W), or (B, C', H/2, W/2)."""
+        """Map (B, C, H, W) to (B, C', H, W), (B, C', H/2, W/2) or (B, C', 2H, 2W)."""
         if self.down:
             x = fir(x, self.kernel, padding=(self.conv.weight.shape[-1] + 1) // 2)
+        elif self.up:
+            x = upsample(x, self.kernel)
         return F.leaky_relu(self.conv(x, self.bias * GAIN, GAIN), SLOPE, inplace=True)
 
 
@@ -121,14 +137,16 @@ class ResidualDown(nn.Module):
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
+        widen_first: the first convolution widens (LIA-X), not the second (StyleGAN2, LIA).
     """
 
     kernel: Tensor
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, widen_first: bool = False) -> None:
         super().__init__()
-        self.first = ConvLayer(in_channels, in_channels, 3)
-        self.second = ConvLayer(in_channels, out_channels, 3, down=True)
+        between = out_channels if widen_first else in_channels
+        self.first = ConvLayer(in_channels, between, 3)
+        self.second = ConvLayer(between, out_channels, 3, down=True)
         self.skip = EqualConv2d(in_channels, out_channels, 1)
         self.register_buffer("kernel", binomial_kernel(), persistent=False)
 
@@ -145,19 +163,27 @@ class ResidualTrunk(nn.Module):
     Args:
         image_size: 64, 128, 256 or 512.
         multiplier: factor on every width.
+        narrow_at: as `channels` takes it.
+        widen_first: as `ResidualDown` takes it.
 
     Raises:
         ValueError: another size.
     """
 
-    def __init__(self, image_size: int, multiplier: float = 1.0) -> None:
+    def __init__(
+        self,
+        image_size: int,
+        multiplier: float = 1.0,
+        narrow_at: int = 256,
+        widen_first: bool = False,
+    ) -> None:
         super().__init__()
         sizes = [check_size(image_size)]
         while sizes[-1] > 4:
             sizes.append(sizes[-1] // 2)
-        widths = [channels(size, multiplier) for size in sizes]
+        widths = [channels(size, multiplier, narrow_at) for size in sizes]
         self.stem = ConvLayer(3, widths[0], 1)
-        self.blocks = nn.ModuleList(ResidualDown(a, b) for a, b in pairwise(widths))
+        self.blocks = nn.ModuleList(ResidualDown(a, b, widen_first) for a, b in pairwise(widths))
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the maps of images (B, 3, S, S) in [-1, 1], from S down to 4 pixels."""

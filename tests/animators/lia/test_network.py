@@ -5,9 +5,10 @@ import torch
 
 from animators.animator import Mode
 from animators.lia import Lia
-from animators.lia.network import LiaMotion, LiaNetwork
+from animators.lia.network import LiaNetwork
 from animators.nn import motion_dictionary
 from animators.nn.grid import warp
+from animators.nn.latent_network import LatentMotion
 
 TINY = {"latent_dim": 32, "motion_dim": 5, "channel_multiplier": 1 / 16}
 
@@ -177,7 +178,7 @@ def test_double_precision_all_the_way(network):
     network.double()
     images = torch.rand(1, 3, 64, 64, dtype=torch.float64)
     state = network.encode_source(images)
-    assert isinstance(network.encode_motion(images), LiaMotion)
+    assert isinstance(network.encode_motion(images), LatentMotion)
     assert through(network, images, images).dtype == state.magnitudes.dtype == torch.float64
 
 
