@@ -31,7 +31,7 @@ class OfficialWeights:
     Attributes:
         class_path: the animator that the weights are for.
         entries: top-level entries that hold state dicts -> what is put before the keys of each,
-            so that they make one state.
+            so that they make one state. An entry "" is the whole file: a bare state dict.
         configs: names of the published configurations; the first is the default.
         landmarks: keys, prefixed, by which a file of this model is recognised.
         arguments: state and configuration's name -> constructor arguments; sizes are read off
@@ -110,6 +110,8 @@ def official_state(official: OfficialWeights, path: Path, model: str) -> dict[st
         ValueError: unreadable, or not the entries that belong there.
     """
     content = read_checkpoint(path, allowed=(argparse.Namespace,))
+    if "" in official.entries:
+        content = {"": content}
     state: dict[str, Any] = {}
     for entry, prefix in official.entries.items():
         if entry in official.optional and entry not in content:
@@ -124,13 +126,13 @@ def official_state(official: OfficialWeights, path: Path, model: str) -> dict[st
     known = {*official.entries, *official.ignored}
     if surplus := sorted(str(key) for key in content if key not in known):
         raise ValueError(f"{path} has surplus entries {some(surplus)}: not a known {model} file")
-    if odd := [str(key) for key, value in state.items() if not isinstance(value, Tensor)]:
-        raise ValueError(f"{path} holds something other than tensors: {some(odd)}")
     if absent := [key for key in official.landmarks if key not in state]:
         raise ValueError(
             f"{path} is no {model} checkpoint: it lacks {some(absent)} and holds {some(state)}; "
             "is it a file of another model?"
         )
+    if odd := [str(key) for key, value in state.items() if not isinstance(value, Tensor)]:
+        raise ValueError(f"{path} holds something other than tensors: {some(odd)}")
     return state
 
 
