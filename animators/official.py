@@ -126,13 +126,13 @@ def official_state(official: OfficialWeights, path: Path, model: str) -> dict[st
     known = {*official.entries, *official.ignored}
     if surplus := sorted(str(key) for key in content if key not in known):
         raise ValueError(f"{path} has surplus entries {some(surplus)}: not a known {model} file")
+    if odd := [str(key) for key, value in state.items() if not isinstance(value, Tensor)]:
+        raise ValueError(f"{path} holds something other than tensors: {some(odd)}")
     if absent := [key for key in official.landmarks if key not in state]:
         raise ValueError(
             f"{path} is no {model} checkpoint: it lacks {some(absent)} and holds {some(state)}; "
             "is it a file of another model?"
         )
-    if odd := [str(key) for key, value in state.items() if not isinstance(value, Tensor)]:
-        raise ValueError(f"{path} holds something other than tensors: {some(odd)}")
     return state
 
 

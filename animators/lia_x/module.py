@@ -16,7 +16,7 @@ from animators.nn.latent_network import LatentMotion
 from animators.training import Training
 
 EDIT_RANGE = 0.5
-"""Largest amount that the paper shows of a direction (5.1)."""
+"""Largest amount that the paper shows of a direction (section 5.2)."""
 
 CHOSEN_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {"reconstruction": 1.0, "perceptual": 10.0, "adversarial": 1.0, "sparsity": 0.01}

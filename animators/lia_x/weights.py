@@ -78,12 +78,13 @@ def _arguments(state: Mapping[str, Tensor], config: str) -> dict[str, Any]:
     """Read the sizes off the tensors."""
     latent_dim, motion_dim = state["dec.direction.weight"].shape
     levels = sum(re.fullmatch(_FLOW_HEAD + "bias", key) is not None for key in state)
+    gains = [key for key in state if re.fullmatch(r"dec\.conv_512_2\.\d+\.gamma", key)]
     return {
         "image_size": 4 * 2**levels,
         "latent_dim": latent_dim,
         "motion_dim": motion_dim,
         "channel_multiplier": state["dec.input.input"].shape[1] / 512,
-        "blocks": sum(re.fullmatch(r"dec\.conv_512_2\.\d+\.gamma", key) is not None for key in state),
+        "blocks": len(gains),
         "named_directions": dict(DIRECTIONS) if motion_dim == PUBLISHED_DIRECTIONS else {},
     }
 

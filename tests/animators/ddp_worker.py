@@ -23,6 +23,7 @@ TINY = {
     "swin_tps": ("swin_tps", 0),
     "dime": ("dime", 3),
     "dime-one-shot": ("dime", 0),
+    "lia_x": ("lia_x", 0),
 }
 """Cases that are a tiny animator, with its adversary if it has one: its name, its references."""
 

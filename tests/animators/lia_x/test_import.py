@@ -162,6 +162,8 @@ def drawn(animator, state, motion):
         return thin(animator.render(state, motion) * 2 - 1, "out")
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_an_edited_source_follows_a_clip(animator, codes, reference):
     """Edit-warp-render, eq. 10 and 11, by the names of the demo's directions."""
     state, motions = codes
@@ -187,7 +189,7 @@ def test_wrong_details_are_seen(animator, codes, reference, monkeypatch):
         patch.setattr(level.stage, "align_corners", False)
         assert difference(warped(), reference["warp_8"]) > 10 * TOLERANCE
     for block in level.blocks:
-        monkeypatch.setattr(block, "norm", torch.nn.Identity())
+        monkeypatch.setattr(block.norm, "forward", lambda x: x)
     # gamma is 1e-5 all but for a draw of 0.02, so that the norm counts little in one level
     assert difference(warped(), reference["warp_8"]) > 2 * TOLERANCE
 

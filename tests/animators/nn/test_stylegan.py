@@ -98,8 +98,22 @@ def test_conv_layer(kernel, down):
     torch.testing.assert_close(layer(x), act(expected, layer.bias))
 
 
-def test_residual_block():
-    block = randomised(ResidualDown(4, 6))
+def test_conv_layer_that_doubles():
+    layer = randomised(ConvLayer(4, 6, 3, up=True))
+    x = torch.randn(2, 4, 8, 8, dtype=torch.float64)
+    spread = torch.zeros(2, 4, 16, 16, dtype=torch.float64)
+    spread[:, :, ::2, ::2] = x  # a zero behind every pixel, in both axes
+    taps = binomial_kernel(4.0).to(x).expand(4, 1, 4, 4)
+    wide = F.conv2d(F.pad(spread, (2, 1, 2, 1)), taps, groups=4)
+    expected = F.conv2d(wide, layer.conv.weight / 6, padding=1)
+    torch.testing.assert_close(layer(x), act(expected, layer.bias))
+
+
+@pytest.mark.parametrize(("widen_first", "between"), [(False, 4), (True, 6)])
+def test_residual_block(widen_first, between):
+    block = randomised(ResidualDown(4, 6, widen_first))
+    assert block.first.conv.weight.shape[:2] == (between, 4)
+    assert block.second.conv.weight.shape[:2] == (6, between)
     x = torch.randn(2, 4, 8, 8, dtype=torch.float64)
     skip = F.conv2d(depthwise(x, binomial_kernel(), 1), block.skip.weight / 2, stride=2)
     expected = (block.second(block.first(x)) + skip) / math.sqrt(2)
