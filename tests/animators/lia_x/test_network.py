@@ -69,11 +69,15 @@ def test_parameters_of_the_papers_sizes(preset, size, parameters):
 
 
 def test_sizes_grow_in_blocks_widths_and_dictionary():
-    """The paper's three differ in all of these."""
-    read = [
-        yaml.safe_load((PRESETS / f"lia_x-{name}.yaml").read_text())["model"]["init_args"]
+    """The paper's three differ in all of these, and in nothing else: a step sees 8 pairs."""
+    files = [
+        yaml.safe_load((PRESETS / f"lia_x-{name}.yaml").read_text())
         for name in ("base", "middle", "large")
     ]
+    read = [file["model"]["init_args"] for file in files]
+    for file, given in zip(files, read, strict=True):
+        batch = file.get("data", {"init_args": {"batch_size": 8}})["init_args"]["batch_size"]
+        assert batch * given.get("training", {"accumulate": 1})["accumulate"] == 8
     for setting in ("blocks", "channel_multiplier", "motion_dim", "latent_dim"):
         assert read[0][setting] < read[1][setting] < read[2][setting]
 
