@@ -21,8 +21,10 @@ EDIT_RANGE = 0.5
 CHOSEN_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {"reconstruction": 1.0, "perceptual": 10.0, "adversarial": 1.0, "sparsity": 1.0}
 )
-"""The paper prints neither lambda: the first is LIA's; the second, ours, makes the penalty some hundredths
-of the loss of a fresh network."""
+"""The paper prints neither lambda: the first is LIA's; the second is ours.
+
+It makes the penalty a thirtieth of the loss of a fresh small network.
+"""
 
 Named = Mapping[str, tuple[int, float, float]]
 
