@@ -104,7 +104,6 @@ class SwinTps(SplineAnimator):
     """
 
     network: SwinTpsNetwork
-    name = "swin_tps"
     mode_remedies = MappingProxyType(
         {
             Mode.AVD: "train it with `make train MODEL=swin_tps-avd DATA=... "
