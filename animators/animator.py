@@ -62,6 +62,12 @@ class Step(NamedTuple):
         return self._replace(prediction=self.prediction.detach(), codes=codes)
 
 
+def model_name(kind: type) -> str:
+    """Name an animator's class as MODEL= and tables do: its folder, or its own name elsewhere."""
+    package, _, rest = kind.__module__.partition(".")
+    return rest.split(".")[0] if package == __package__ and rest else kind.__name__.lower()
+
+
 def check_single_view(source: Tensor, name: str) -> None:
     """Refuse several views (B, V, 3, H, W), for an animator that takes one (B, 3, H, W).
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from animators.animator import Mode, Step
+from animators.animator import Mode, Step, model_name
 from animators.module import AVD_PART, AnimatorModule
 from animators.nn.draws import uniform
 from animators.training import Training, differing
@@ -141,7 +141,7 @@ class AvdTraining(AnimatorModule):
     def check_started(self) -> None:
         """Raise ValueError as long as there is no animator to train."""
         if not self.started:
-            name = type(self.inner).__name__.lower()
+            name = model_name(type(self.inner))
             raise ValueError(
                 f"the second stage of {name} starts from a checkpoint of the first: give "
                 f"INIT=runs/{name}-DATA/checkpoints/best.ckpt (--init_from)"

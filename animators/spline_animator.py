@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from animators.animator import Mode, Step, check_single_view
+from animators.animator import Mode, Step, check_single_view, model_name
 from animators.losses.equivariance import value_equivariance
 from animators.losses.perceptual import FrozenPerceptual
 from animators.losses.schedules import SplineDropout, background_trains
@@ -56,8 +56,6 @@ class SplineAnimator(AnimatorModule):
     """
 
     network: SplineNetwork
-    name: ClassVar[str]
-    """What the model is called on the command line."""
 
     def __init__(
         self,
@@ -103,7 +101,7 @@ class SplineAnimator(AnimatorModule):
         Raises:
             ValueError: several views.
         """
-        check_single_view(source, self.name)
+        check_single_view(source, model_name(type(self)))
         state = self.network.encode_source(source)
         return replace(state, identity=self.network.identity(state))
 
@@ -218,7 +216,9 @@ class SplineAnimator(AnimatorModule):
             ValueError: no AVD network.
         """
         if self.network.avd is None:
-            raise ValueError(f"this {self.name} has no AVD network: build it with avd=True")
+            raise ValueError(
+                f"this {model_name(type(self))} has no AVD network: build it with avd=True"
+            )
         with torch.no_grad():
             shape = self.network.keypoints(batch["source"]).flatten(1)
             pose: Tensor = self.network.keypoints(batch["driving"])

@@ -25,6 +25,7 @@ class Training:
         adversary_betas: None takes `betas`.
         rate_factors: factor on the learning rate of a part of the network, by the part's name;
             at 0 the part stays as it is, but for its batch-norm statistics.
+        undecayed_parts: parts without `weight_decay`, by Adam a full step where nothing else pulls.
         unit: what `warmup_steps`, `decay_steps` and `milestones` count: optimiser "steps", or
             "epochs".
         warmup_steps: units over which the rate rises linearly from 0.
@@ -47,6 +48,7 @@ class Training:
     adversary_learning_rate: float | None = None
     adversary_betas: tuple[float, float] | None = None
     rate_factors: Mapping[str, float] = field(default_factory=dict)
+    undecayed_parts: tuple[str, ...] = ()
     unit: Literal["steps", "epochs"] = "steps"
     warmup_steps: int = 0
     decay: Literal["none", "linear", "cosine", "steps"] = "none"
@@ -150,7 +152,7 @@ class Training:
         return adam, LambdaLR(adam, factor)
 
     def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
-        """Group a network's trainable parameters by the factor on their learning rate.
+        """Group a network's trainable parameters by learning rate and weight decay.
 
         Returns:
             Adam's groups, "lr" the factor: what no name matches first, then each named part.
@@ -158,12 +160,17 @@ class Training:
         Raises:
             ValueError: a name that the network lacks.
         """
-        parts = {name: list(parameters(network, name)) for name in self.rate_factors}
+        names = (*self.rate_factors, *self.undecayed_parts)
+        parts = {name: list(parameters(network, name)) for name in names}
         named = {id(p) for part in parts.values() for p in part}
         rest = [p for p in network.parameters() if id(p) not in named]
-        groups = [(rest, 1.0), *((parts[n], float(f)) for n, f in self.rate_factors.items())]
-        kept = [([p for p in part if p.requires_grad], factor) for part, factor in groups]
-        return [{"params": part, "lr": factor} for part, factor in kept if part]
+        groups: list[dict[str, Any]] = [{"params": rest, "lr": 1.0}]
+        for name, part in parts.items():
+            groups.append({"params": part, "lr": float(self.rate_factors.get(name, 1.0))})
+            groups[-1] |= {"weight_decay": 0.0} if name in self.undecayed_parts else {}
+        for group in groups:
+            group["params"] = [p for p in group["params"] if p.requires_grad]
+        return [group for group in groups if group["params"]]
 
     def clip(self, network: nn.Module, optimizer: Optimizer, *, adversary: bool) -> None:
         """Clip the gradients of one player in place, as the settings say.
@@ -181,8 +188,8 @@ class Training:
             nn.utils.clip_grad_norm_(part, self.clip_norm, self.clip_norm_type)
 
     def check_parts(self, network: nn.Module) -> None:
-        """Raise ValueError if `rate_factors` or `clip_parts` names a part that is not there."""
-        for setting in ("rate_factors", "clip_parts"):
+        """Raise ValueError if a setting names a part that is not there."""
+        for setting in ("rate_factors", "undecayed_parts", "clip_parts"):
             for name in getattr(self, setting):
                 try:
                     parameters(network, name)

@@ -83,6 +83,7 @@ def score(run: Path) -> dict[str, dict[str, float]]:
     Returns:
         Row -> metric -> mean. No figure and no motion of these clips was trained on.
     """
+    from animators.animator import model_name
     from animators.weights import load_animator
 
     data = toy_data(run)
@@ -95,7 +96,7 @@ def score(run: Path) -> dict[str, dict[str, float]]:
             video: Tensor = media.to_float(batch["video"].to(animator.device))
             yield {"video": video, "references": video[:, :0]}
 
-    name = type(animator).__name__.lower()
+    name = model_name(type(animator))
     return {
         "copy-source": evaluate_clips(copy_source, clips(), suite),
         name: evaluate_clips(lambda video, _: animator.reconstruct(video), clips(), suite),

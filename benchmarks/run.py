@@ -58,6 +58,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         OSError: a file is missing.
         ValueError: a file is damaged, or things do not fit each other.
     """
+    from animators.animator import model_name
     from animators.metrics import Protocol, Scored, copy_source
     from animators.weights import load_animator
     from benchmarks import records
@@ -71,7 +72,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     settings |= {} if arguments.root is None else {"root": arguments.root}
     settings |= {} if arguments.references is None else {"references": arguments.references}
     views = Views(settings["references"], arguments.best_of_views)
-    name = arguments.name or type(animator).__name__.lower()
+    name = arguments.name or model_name(type(animator))
     views.check(animator, name, "--best-of-views", *REFERENCES)
     data = build_data(settings)
     protocol = Protocol(

@@ -216,10 +216,11 @@ def main(argv: Sequence[str]) -> int:
     def work(arguments: argparse.Namespace) -> None:
         if arguments.clip_frames < 2 or arguments.repeats < 1:
             raise ValueError("--clip-frames must be at least 2 and --repeats at least 1")
+        from animators.animator import model_name
         from benchmarks import records
 
         animator, weights = build(arguments)
-        name = arguments.name or type(animator).__name__.lower()
+        name = arguments.name or model_name(type(animator))
         cuda = animator.device.type == "cuda"
         record = {
             "format": records.FORMAT,

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from animators.animator import model_name
 from animators.avd import AvdTraining
 from animators.module import AnimatorModule
 from animators.training import differing
@@ -32,7 +33,7 @@ def check_run(model: AnimatorModule, data: object, precision: str) -> None:
         own(data, precision)
     second = isinstance(model, AvdTraining)
     if model.arguments.get("avd") and not second:
-        name = type(model).__name__.lower()
+        name = model_name(type(model))
         raise ValueError(
             "the AVD network (avd: true) is trained in a second stage, and would stay untrained in "
             f"this one: leave avd out, then `make train MODEL={name}-avd DATA=... "
@@ -69,7 +70,7 @@ def start_from(model: AnimatorModule, path: str) -> None:
     if said := differing(kept, ours):
         sys.stderr.write(f"note: used otherwise than in {path}: {said}\n")
     if other.arguments.get("avd") and not model.arguments.get("avd"):
-        name = type(model).__name__.lower()
+        name = model_name(type(model))
         sys.stderr.write(
             f"note: the AVD network of {path} is left behind: it belongs to the weights that it "
             f"was trained with; train one for the new weights with MODEL={name}-avd\n"

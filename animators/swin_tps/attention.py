@@ -11,7 +11,9 @@ class MotionAttention(nn.Module):
     As printed, the query is F_m repeated over the map, so that every position would receive the
     same answer and F_w would be lost. Ours: the query at a position is F_m times a projection of
     F_w there, the result is F_w + gamma F_s with gamma 0 at the start, scores are divided by
-    sqrt(C), and keys and values of large maps are pooled, which bounds time and memory.
+    sqrt(C), and keys and values of large maps are pooled, which bounds time and memory. F_m comes
+    in units of its own size, sqrt(motion_dim), and the factor begins around 1: the entries of an
+    orthonormal mixture are so small that all scores would else begin equal, and F_s constant.
 
     Args:
         channels: C of F_w.
@@ -24,6 +26,8 @@ class MotionAttention(nn.Module):
         super().__init__()
         self.pool_above, self.pooled = pool_above, pooled
         self.motion = nn.Linear(motion_dim, channels)
+        nn.init.ones_(self.motion.bias)
+        self.scale = motion_dim**0.5
         self.query = nn.Conv2d(channels, channels, 1)
         self.key = nn.Conv2d(channels, channels, 1)
         self.value = nn.Conv2d(channels, channels, 1)
@@ -32,7 +36,7 @@ class MotionAttention(nn.Module):
     def attend(self, motion: Tensor, warped: Tensor) -> Tensor:
         """Return F_s, (B, C, H, W); the arguments are those of `forward`."""
         height, width = warped.shape[2:]
-        asked = self.query(warped) * self.motion(motion)[:, :, None, None]
+        asked = self.query(warped) * self.motion(self.scale * motion)[:, :, None, None]
         answers = warped
         if max(height, width) > self.pool_above:
             answers = F.adaptive_avg_pool2d(warped, self.pooled)

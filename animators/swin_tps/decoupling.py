@@ -1,6 +1,7 @@
 """Identity and motion in orthogonal subspaces (eq. 7 and 8)."""
 
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from animators.nn.motion_dictionary import MotionDictionary
 from animators.nn.precision import at_least_float32, full_precision
@@ -53,6 +54,21 @@ class Decoupling(nn.Module):
         basis = self.basis.directions()[:, self.identity_dim :]
         with full_precision(coefficients):
             return at_least_float32(coefficients).to(basis.dtype) @ basis.T
+
+    def forward(self, images: Tensor) -> Tensor:
+        """F_m of (B, 3, H, W) in [0, 1]: (B, latent)."""
+        return self.motion_feature(self.coefficients(images))
+
+    def held(self, images: Tensor) -> Tensor:
+        """F_m of drawn pictures, (B, latent), teaching them and not what reads them.
+
+        Parameters get no gradient and running statistics stay: otherwise this network could meet
+        a latent regression by telling nothing apart.
+        """
+        state = {name: p.detach() for name, p in self.named_parameters()}
+        state |= {name: b.clone() for name, b in self.named_buffers()}
+        found: Tensor = functional_call(self, state, (images,))
+        return found
 
     def identity_feature(self, images: Tensor) -> Tensor:
         """F_id = x_id A of (B, 3, H, W) in [0, 1]: (B, latent).

@@ -38,6 +38,7 @@ PAPER_TRAINING = Training(
     learning_rate=2e-4,
     betas=(0.5, 0.999),
     weight_decay=1e-4,
+    undecayed_parts=("flow_optimisers", "decoupling", "attention"),
     unit="epochs",
     decay="steps",
     milestones=(70, 90),
@@ -103,7 +104,6 @@ class SwinTps(SplineAnimator):
     """
 
     network: SwinTpsNetwork
-    name = "swin_tps"
     mode_remedies = MappingProxyType(
         {
             Mode.AVD: "train it with `make train MODEL=swin_tps-avd DATA=... "
@@ -276,8 +276,7 @@ class SwinTps(SplineAnimator):
             )
         wanted = self.network.motion_feature(drawn.motion)
         assert wanted is not None
-        found = decoupling.motion_feature(decoupling.coefficients(picture))
-        losses["latent"] = (found - wanted.detach()).abs().mean()
+        losses["latent"] = (decoupling.held(picture) - wanted.detach()).abs().mean()
         codes = {"motion": wanted}
         if decoupling.identity is not None:
             codes["identity"] = decoupling.identity_feature(batch["source"])

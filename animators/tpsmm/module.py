@@ -61,7 +61,6 @@ class Tpsmm(SplineAnimator):
             start of training.
     """
 
-    name = "tpsmm"
     mode_remedies = MappingProxyType(
         {
             Mode.AVD: "train it with `make train MODEL=tpsmm-avd DATA=... INIT=<this checkpoint>`",

@@ -177,6 +177,7 @@ def work(arguments: argparse.Namespace) -> None:
     """
     if arguments.picture is not None and arguments.picture.suffix != ".png":
         raise ValueError(f"picture {arguments.picture} must end in .png")
+    from animators.animator import model_name
     from animators.weights import load_animator
     from benchmarks.data import TestClips, build_data, data_file, public_options, read_options
     from benchmarks.studies.field_picture import draw, look
@@ -187,7 +188,7 @@ def work(arguments: argparse.Namespace) -> None:
     check(animator, arguments.checkpoint)
     settings |= {"image_size": animator.image_size, "frames": arguments.frames}
     settings |= {} if arguments.root is None else {"root": arguments.root}
-    name = arguments.name or type(animator).__name__.lower()
+    name = arguments.name or model_name(type(animator))
     data = build_data(settings)
     clip = find_clip(data, arguments.clip)
     picture = arguments.picture or PICTURES / f"{name}-{file.stem}.png"

@@ -246,6 +246,7 @@ def work(arguments: argparse.Namespace) -> None:
     """
     if arguments.repeats < 1:
         raise ValueError(f"--repeats must be at least 1, got {arguments.repeats}")
+    from animators.animator import model_name
     from benchmarks import records
 
     animator, checkpoint = build(arguments)
@@ -262,6 +263,6 @@ def work(arguments: argparse.Namespace) -> None:
         "result": measure(animator, arguments.sizes, arguments.repeats),
         **records.provenance(animator.device),
     }
-    name = arguments.name or type(animator).__name__.lower()
+    name = arguments.name or model_name(type(animator))
     path = records.write_record(record, arguments.output or records.RESULTS, "flow_cost", name)
     print(f"{report(record)}\n\nrecord: {path}")

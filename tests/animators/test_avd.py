@@ -19,7 +19,7 @@ from animators.weights import save_animator
 from tests.animators.tiny import tiny_animator
 
 ROOT = Path(__file__).parents[2]
-MODELS = {"mraa": {"avd_shift", "avd_affine"}, "tpsmm": {"avd"}}
+MODELS = {"mraa": {"avd_shift", "avd_affine"}, "tpsmm": {"avd"}, "swin_tps": {"avd"}}
 DATA = [
     "--data.init_args.toy={train_clips: 8, identities: 4, test_clips: 1, test_identities: 1, "
     "frames: 3}",

@@ -1,12 +1,13 @@
 """What every animator owes: the verbs, its own identities, a checkpoint that opens."""
 
+from dataclasses import replace
 from fnmatch import fnmatch
 
 import pytest
 import torch
 
 from animators import inference, load_animator
-from animators.animator import Editable, Mode
+from animators.animator import Editable, Mode, model_name
 from animators.inference import repeat_frames, views
 from animators.weights import save_animator
 from tests.animators.tiny import FOLDER, tiny_animator
@@ -247,9 +248,17 @@ def test_motion_of_the_source_itself_is_at_no_distance(tiny, clip, references):
     assert distance.max() < 1e-4
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.yaml")))
+def test_it_is_called_as_on_the_command_line(name):
+    assert model_name(type(tiny_animator(name))) == name
+    assert model_name(dict) == "dict"
+
+
 def test_every_trainable_parameter_moves(tiny, clip, references):
     """Three optimiser steps of both players through the ordinary losses."""
     tiny.train()
+    # weight decay would move what no loss reaches
+    tiny.training_settings = replace(tiny.training_settings, weight_decay=0.0)
     before = {n: p.detach().clone() for n, p in tiny.named_parameters() if p.requires_grad}
     optimizers, _ = tiny.configure_optimizers()
     batch = batch_of(clip, references)

@@ -114,6 +114,19 @@ def test_parameters_without_gradient_are_left_alone_and_decay_pulls_the_others()
     assert [p.item() for p in parts.parameters()] == pytest.approx([1.5, 2.0, 1.5], abs=1e-4)
 
 
+def test_a_part_can_be_spared_the_decay():
+    parts = filled(Parts(), (0.0, 0.0, 0.0))
+    with torch.no_grad():
+        for p in parts.parameters():
+            p.fill_(2.0)
+    settings = Training(
+        learning_rate=0.5, weight_decay=1e-4, rate_factors={"b": 0.1}, undecayed_parts=("c", "off")
+    )
+    optimizer, _ = settings.optimizer(settings.parameter_groups(parts), adversary=False)
+    optimizer.step()
+    assert [p.item() for p in parts.parameters()] == pytest.approx([1.5, 1.95, 2.0], abs=1e-4)
+
+
 def clipped(settings, adversary=False):
     parts = filled(Parts())
     optimizer, _ = settings.optimizer(settings.parameter_groups(parts), adversary=False)
@@ -135,6 +148,7 @@ def test_clipping_as_a_whole_and_by_parts():
 def test_a_part_that_is_not_there_is_named_beside_those_that_are():
     for settings in (
         Training(rate_factors={"d": 0.1}),
+        Training(undecayed_parts=("d",)),
         Training(clip_norm=1.0, clip_parts=("a", "training")),
     ):
         with pytest.raises(ValueError, match=r"no part '(d|training)'.* a, b, c"):

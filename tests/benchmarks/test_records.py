@@ -54,7 +54,7 @@ def test_the_newest_of_equals_counts(tmp_path):
         records.write_record(content, tmp_path, "lia", "toy")
     other = records.write_record(example(model="other"), tmp_path, "other", "toy")
     others = ("speed_lia", "loader_toy", "references_a_toy", "solver_cpu", "field_lia_toy")
-    for name in (*others, "flow-cost_swintps", "identity-probe_with_toy"):
+    for name in (*others, "flow-cost_swin-tps", "identity-probe_with_toy"):
         (tmp_path / f"{name}_cpu_2026-01-01.json").write_text("{}")
     found = {record["model"]: record for record in records.read_records(tmp_path)}
     assert found["lia"]["metrics"]["l1"] == 0.3

@@ -230,6 +230,28 @@ def test_identities_and_folders(small_root):
     assert toy_pairs().num_identities == 3
 
 
+def test_a_clips_identity_is_the_same_in_every_epoch_worker_and_process(small_root, monkeypatch):
+    """What an identity classifier learns from."""
+
+    def labels(rank=0, world=1, **changes):
+        data = FramePairs(
+            str(small_root), **FOLDERS, identities="prefix(#)", repeats=4, seed=rank, **changes
+        )
+        data.setup("fit")
+        monkeypatch.setattr(type(data), "_process", property(lambda s: (rank, world)))
+        loader, found = data.train_dataloader(), set()
+        for _ in range(2):  # epochs
+            for batch in loader:
+                found |= set(zip(batch["name"], batch["identity"].tolist(), strict=True))
+        return found
+
+    one = labels()
+    assert len(dict(one)) == len(one) > 1
+    assert {label for _, label in one} == {0, 1}
+    assert labels(num_workers=2) == one
+    assert labels(0, 2) | labels(1, 2) == one
+
+
 def test_a_missing_set_is_an_error_at_setup_only(tmp_path):
     data = FramePairs(str(tmp_path / "data"), train="train/faces", test="test/faces")
     assert data.num_identities == 0

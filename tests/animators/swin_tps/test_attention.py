@@ -2,6 +2,7 @@
 
 import torch
 
+from animators.nn.motion_dictionary import orthonormal
 from animators.swin_tps.attention import MotionAttention
 
 
@@ -25,7 +26,7 @@ def by_hand(made, motion, warped, answers):
     """Loop over samples and positions."""
     out = torch.zeros_like(warped)
     for b in range(len(warped)):
-        asked = made.query(warped[b : b + 1])[0] * made.motion(motion[b])[:, None, None]
+        asked = made.query(warped[b : b + 1])[0] * made.motion(10**0.5 * motion[b])[:, None, None]
         key = made.key(answers[b : b + 1])[0].flatten(1)
         value = made.value(answers[b : b + 1])[0].flatten(1)
         for i in range(warped.shape[2]):
@@ -54,6 +55,17 @@ def test_the_answer_differs_between_positions_and_with_the_motion():
     answer = made.attend(motion, warped)
     assert answer.flatten(2).std(dim=2).min() > 1e-3
     assert (made.attend(-motion, warped) - answer).abs().mean() > 1e-3
+
+
+@torch.no_grad()
+def test_scores_differ_from_the_start_with_features_of_a_basis_of_the_papers_size():
+    """F_m = y B has entries of some 0.2 there, of which plain products make equal scores."""
+    torch.manual_seed(0)
+    made = MotionAttention(64, 512, pool_above=64, pooled=32).eval()
+    motion = torch.randn(2, 20) @ orthonormal(torch.randn(512, 20)).T
+    warped = torch.randn(2, 64, 16, 16)
+    answer = made.attend(motion, warped)
+    assert answer.flatten(2).std(dim=2).mean() > 0.2 * answer.abs().mean()
 
 
 @torch.no_grad()

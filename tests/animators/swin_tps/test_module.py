@@ -1,5 +1,7 @@
 """What must hold of the Swin/TPS model as a whole."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -104,8 +106,7 @@ def test_each_players_gradient_stays_its_own(clip):
         p.requires_grad_(True)
     for p in network:
         p.grad = None
-    codes = {name: code.detach() for name, code in step.codes.items()}
-    sum(model.adversary.for_itself(step._replace(codes=codes), batch).values()).backward()
+    sum(model.adversary.for_itself(step.detached(), batch).values()).backward()
     assert all(p.grad is not None for p in player)
     assert all(p.grad is None for p in network)
 
@@ -118,6 +119,43 @@ def test_latent_regression_is_the_mean_distance_and_teaches_the_generated_side_o
     # the driving frame's feature is detached, so its code gets nothing
     (code,) = torch.autograd.grad(step.losses["latent"], step.codes["motion"], allow_unused=True)
     assert code is None
+
+
+def test_latent_regression_moves_neither_what_reads_the_pictures_nor_its_statistics(clip):
+    reader = swin().train().network.decoupling
+    picture = clip[:, 0].clone().requires_grad_()
+    reader.held(picture).abs().mean().backward()
+    assert picture.grad.abs().sum() > 0
+    assert all(p.grad is None for p in reader.parameters())
+    before = {name: b.clone() for name, b in reader.named_buffers()}
+    wanted = reader(clip[:, 0])
+    after = {name: b.clone() for name, b in reader.named_buffers()}
+    assert any(
+        not torch.equal(before[name], after[name]) for name in before
+    )  # a forward moves them
+    assert torch.equal(reader.held(clip[:, 0]), wanted)
+    assert all(torch.equal(b, after[name]) for name, b in reader.named_buffers())
+
+
+def test_decay_does_not_wipe_out_what_has_no_gradient_yet(clip):
+    """Gamma is 0 at the start, so that for a while next to nothing teaches the attention."""
+    torch.manual_seed(0)
+    weights = dict(swin().loss_weights)
+    config = {**swin().description()["init_args"], "num_identities": 4}
+    config |= {"perceptual": None, "reconstruction": True, "loss_weights": weights}
+    model = SwinTps(**config).train()
+    settings = replace(model.training_settings, weight_decay=1e-2, learning_rate=1e-3)
+    groups = settings.parameter_groups(model.network)
+    optimizer, _ = settings.optimizer(groups, adversary=False)
+    layers = [part.query.weight for part in model.network.attention]
+    before = [weight.detach().norm() for weight in layers]
+    for _ in range(10):
+        optimizer.zero_grad()
+        step = model.training_losses(batch_of(clip))
+        step.losses["reconstruction"].backward()
+        optimizer.step()
+    for weight, size in zip(layers, before, strict=True):
+        assert weight.norm() > 0.98 * size
 
 
 def test_inference_needs_no_labels_and_other_sets_can_follow(clip, caplog):
@@ -134,6 +172,10 @@ def test_inference_needs_no_labels_and_other_sets_can_follow(clip, caplog):
         torch.equal(a, b)
         for a, b in zip(other.network.parameters(), trained.network.parameters(), strict=True)
     )
+    batch = batch_of(clip) | {"identity": torch.tensor([8, 5])}
+    step = other.train().training_losses(batch)
+    losses = other.adversary.for_itself(step.detached(), batch)
+    assert all(loss.isfinite() for loss in losses.values())
 
 
 def test_decoupling_without_identities_is_refused(clip):
