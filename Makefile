@@ -93,6 +93,7 @@ help: ## This list
 		INIT '$(INIT)  (a checkpoint to start from: fine-tuning)' \
 		CHECKPOINT '$(CHECKPOINT)  (what animate and edit open)' \
 		REFERENCES '$(REFERENCES)  (animate: more pictures of what SOURCE shows; MODEL=dime takes them)' \
+		SET '$(SET)  (edit, animate: amounts of motion directions, such as yaw1=0.3 5=-1)' \
 		ARGS '$(ARGS)  (handed to the command as it is; ARGS=--help shows what it takes)'
 
 # Setting up.
@@ -147,12 +148,13 @@ train: $(READY) ## Train MODEL on DATA into runs/NAME
 animate: $(READY) ## Move the picture SOURCE as the clip DRIVING moves, into OUTPUT
 	$(call need,SOURCE,SOURCE=me.jpg)$(call need,DRIVING,DRIVING=talk.mp4)$(call need,OUTPUT,OUTPUT=out.mp4)
 	$(PY) -m animators animate --checkpoint $(CHECKPOINT) --source "$(SOURCE)" --driving "$(DRIVING)" \
-		$(if $(REFERENCES),--references $(REFERENCES)) --output "$(OUTPUT)" $(ARGS)
+		$(if $(REFERENCES),--references $(REFERENCES)) $(if $(SET),--edit $(SET)) \
+		--output "$(OUTPUT)" $(ARGS)
 
-edit: $(READY) ## Move the picture SOURCE along the motion directions SET, into OUTPUT
+edit: $(READY) ## Move the picture or clip SOURCE along the motion directions SET, into OUTPUT
 	$(call need,SOURCE,SOURCE=me.jpg)$(call need,SET,SET="5=1.5 d3=-1")$(call need,OUTPUT,OUTPUT=out.png)
 	$(PY) -m animators edit --checkpoint $(CHECKPOINT) --source "$(SOURCE)" --output "$(OUTPUT)" \
-		$(addprefix --set ,$(SET)) $(if $(DRIVING),--driving "$(DRIVING)") $(ARGS)
+		--set $(SET) $(ARGS)
 
 benchmark: $(READY) ## Score runs/MODEL-DATA for every one of MODELS on DATA
 	@set -e; for model in $(MODELS); do \

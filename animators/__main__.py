@@ -11,10 +11,15 @@ COMMANDS = {
     "fit": Command("animators.commands.train", "train an animator from YAML files"),
     "validate": Command("animators.commands.train", "score a checkpoint on the validation clips"),
     "test": Command("animators.commands.train", "score a checkpoint on the test clips"),
-    "animate": Command("animators.commands.animate", "move one picture as one clip moves"),
-    "edit": Command("animators.commands.edit", "move one picture along motion directions"),
+    "animate": Command(
+        "animators.commands.animate", "move a picture, edited or not, as a clip moves"
+    ),
+    "edit": Command("animators.commands.edit", "move a picture or a clip along motion directions"),
     "manipulate": Command(
-        "animators.commands.manipulate", "sweep one motion direction into a clip"
+        "animators.commands.manipulate", "show what motion directions do to a picture"
+    ),
+    "sparsity": Command(
+        "animators.commands.sparsity", "show how many motion directions a clip takes"
     ),
     "import": Command("animators.commands.import_weights", "turn a published checkpoint into ours"),
 }

@@ -6,6 +6,7 @@ animator keeps of a source and `Motion` what it keeps of a driving frame: frozen
 of tensors whose first axis is the batch.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -40,6 +41,41 @@ class Direction:
     index: int
     low: float
     high: float
+
+
+def find_direction(known: Mapping[str, Direction], wanted: str | int) -> str:
+    """Find a direction by its name, its index, or `d` and its index, which always work.
+
+    Args:
+        known: an animator's directions by name.
+        wanted: as a user says it.
+
+    Returns:
+        The direction's name in `known`.
+
+    Raises:
+        ValueError: there is none; the message names those there are.
+    """
+    if wanted in known:
+        return str(wanted)
+    index = re.fullmatch(r"d?(\d+)", str(wanted))
+    for name, direction in known.items():
+        if index and direction.index == int(index[1]):
+            return name
+    raise ValueError(f"no motion direction {wanted!r}; this animator has {_said(known)}")
+
+
+def _said(known: Mapping[str, Direction]) -> str:
+    if not known:
+        return "none (no dictionary)"
+    numbered = f"d0 to d{len(known) - 1}"
+    named = [name for name, direction in known.items() if name != f"d{direction.index}"]
+    return f"{', '.join(named)}, and {numbered}" if named else numbered
+
+
+def spaced(low: float, high: float, count: int) -> tuple[float, ...]:
+    """Give `count` equally spaced amounts, two or more, both ends among them."""
+    return tuple(low + (high - low) * i / (count - 1) for i in range(count))
 
 
 class Step(NamedTuple):
@@ -149,8 +185,11 @@ class Animator(Protocol[Source, Motion]):
 
 
 @runtime_checkable
-class Editable(Protocol):
+class Editable(Protocol[Source, Motion]):
     """An animator whose source can be moved along named directions."""
+
+    sweep: ClassVar[tuple[float, ...]]
+    """Amounts at which the paper or its code shows a direction."""
 
     @property
     def directions(self) -> Mapping[str, Direction]:
@@ -159,4 +198,12 @@ class Editable(Protocol):
 
     def edit(self, source: Source, amounts: Mapping[str | int, float]) -> Source:
         """Move the source along directions (by name or index); composes with `transfer`."""
+        ...
+
+    def pose(self, source: Source) -> Motion:
+        """Return the motion that keeps a source, edited or not, as it is: `render` draws it."""
+        ...
+
+    def magnitudes(self, motion: Motion) -> Tensor:
+        """Return (B, D), how far a frame lies along each direction, by index."""
         ...

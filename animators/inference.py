@@ -1,7 +1,7 @@
 """The animate loop, once, over the verbs of any animator.
 
-`stream` is the only loop: the command feeds it chunks from a file, `animate` chunks of a
-tensor, `reconstruct` a clip over its own first frame.
+`stream` is the only loop; commands feed it chunks of a file, `animate` and `reconstruct` of
+a tensor.
 """
 
 from collections.abc import Iterable, Iterator
@@ -139,13 +139,16 @@ def stream(
 
 
 @torch.no_grad()
-def best_frame(model: Animator[Any, Any], source: Tensor, frames: Iterable[Tensor]) -> Tensor:
+def best_frame(
+    model: Animator[Any, Any], source: Tensor, frames: Iterable[Tensor], encoded: Any | None = None
+) -> Tensor:
     """Find the driving frame nearest to the source in the animator's motion space.
 
     Args:
         model: the animator.
         source: (B, 3, H, W); (B, V, 3, H, W) for an animator of several views.
         frames: chunks (B, t, 3, H, W).
+        encoded: as `stream` takes it.
 
     Returns:
         (B,) int64 indices over the whole clip; the earliest of equals.
@@ -153,7 +156,7 @@ def best_frame(model: Animator[Any, Any], source: Tensor, frames: Iterable[Tenso
     Raises:
         ValueError: the clip has no frame, or none that can be compared with the source.
     """
-    state = model.encode_source(source)
+    state = model.encode_source(source) if encoded is None else encoded
     distances = [
         model.motion_distance(
             repeat_frames(state, chunk.shape[1]), model.encode_motion(chunk.flatten(0, 1))
@@ -217,9 +220,7 @@ def animate(
     home = driving.device
     source = _to_model(model, views(model, source, references))
     driving = _to_model(model, driving)
-    frame = None
-    if reference != "first":
-        frame = _reference(model, source, driving, reference, chunk)
+    frame = None if reference == "first" else _reference(model, source, driving, reference, chunk)
     pieces = stream(model, source, torch.split(driving, chunk, dim=1), mode=mode, reference=frame)
     return torch.cat([piece.clamp(0, 1).to(home) for piece in pieces], dim=1)
 

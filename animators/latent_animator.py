@@ -1,6 +1,5 @@
 """What LIA and LIA-X share as AnimatorModules: verbs, edits and losses."""
 
-import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from animators.animator import Direction, Mode, Step, check_single_view
+from animators.animator import Direction, Mode, Step, check_single_view, find_direction
 from animators.losses.adversarial import ImageAdversary
 from animators.losses.perceptual import FrozenPerceptual
 from animators.module import AnimatorModule
@@ -44,6 +43,7 @@ class LatentAnimator(AnimatorModule):
     network: LatentNetwork
     name: ClassVar[str]
     """What the model is called on the command line."""
+    sweep: ClassVar[tuple[float, ...]]
 
     def __init__(
         self,
@@ -138,16 +138,18 @@ class LatentAnimator(AnimatorModule):
             ValueError: no such direction, or an animator without a dictionary.
         """
         known = self.directions
-        indices = {name: direction.index for name, direction in known.items()}
-        # an index works for a direction that has a name too
-        indices |= {f"d{direction.index}": direction.index for direction in known.values()}
         shift = torch.zeros_like(source.magnitudes)
         for name, amount in amounts.items():
-            key = f"d{name}" if re.fullmatch(r"\d+", str(name)) else str(name)
-            if key not in indices:
-                raise ValueError(f"no motion direction {name!r}; this animator has {_said(known)}")
-            shift[:, indices[key]] += amount
+            shift[:, known[find_direction(known, name)].index] += amount
         return replace(source, magnitudes=source.magnitudes + shift)
+
+    def pose(self, source: LatentSource) -> LatentMotion:
+        """The source's own magnitudes, edits included (eq. 11 of LIA-X)."""
+        return LatentMotion(source.magnitudes)
+
+    def magnitudes(self, motion: LatentMotion) -> Tensor:
+        """(B, D), A of each frame."""
+        return motion.magnitudes
 
     @torch.no_grad()
     def reference_picture(self, source: Tensor) -> tuple[Tensor, Tensor]:
@@ -178,12 +180,3 @@ class LatentAnimator(AnimatorModule):
         if self.perceptual is not None and self.perceptual.loaded:
             losses["perceptual"] = self.perceptual(prediction, driving)
         return Step(losses, prediction)
-
-
-def _said(directions: Mapping[str, Direction]) -> str:
-    """Name the directions of an animator: those with names of their own, and the indices."""
-    if not directions:
-        return "none (no dictionary)"
-    numbered = f"d0 to d{len(directions) - 1}"
-    named = [name for name, direction in directions.items() if name != f"d{direction.index}"]
-    return f"{', '.join(named)}, and {numbered}" if named else numbered

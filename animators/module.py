@@ -137,9 +137,9 @@ class AnimatorModule(LightningModule):
         """Animate chunk by chunk, not clamped; see `animators.inference.stream`."""
         return inference.stream(self, source, frames, **options)
 
-    def best_frame(self, source: Tensor, frames: Iterable[Tensor]) -> Tensor:
+    def best_frame(self, source: Tensor, frames: Iterable[Tensor], **options: Any) -> Tensor:
         """Return (B,) indices of the driving frames nearest to the source."""
-        return inference.best_frame(self, source, frames)
+        return inference.best_frame(self, source, frames, **options)
 
     def animate(
         self,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from animators.__main__ import COMMANDS
-from animators.commands import animate
+from animators.commands import animate, edit
 from datamodules.__main__ import COMMANDS as DATA_COMMANDS
 from datamodules.prepare import command as prepare
 
@@ -126,10 +126,18 @@ def test_references_reach_the_command_where_there_are_any():
         assert wanted.side_by_side
 
 
-def test_several_edits_and_a_driving_clip_reach_the_command():
-    line = dry("edit", "SOURCE=a.png", "OUTPUT=b.mp4", "SET=5=1.5 d3=-1", "DRIVING=c.mp4")
-    assert "--set 5=1.5 --set d3=-1" in line
-    assert '--driving "c.mp4"' in line
+def test_edits_reach_both_commands_that_take_them():
+    given = ("SOURCE=a.png", "OUTPUT=b.mp4", "SET=5=1.5 d3=-1")
+    for target, command, extra in (
+        ("edit", edit, []),
+        ("animate", animate, ["DRIVING=c.mp4"]),
+    ):
+        line = dry(target, *given, *extra).replace("\\\n", "")
+        start = f".venv/bin/python -m animators {target} "
+        wanted = command.parser().parse_args(shlex.split(line.removeprefix(start)))
+        amounts = wanted.set if target == "edit" else wanted.edit
+        assert amounts == [("5", 1.5), ("d3", -1.0)]
+    assert "--edit" not in dry("animate", "SOURCE=a.png", "OUTPUT=b.mp4", "DRIVING=c.mp4")
 
 
 def test_one_benchmark_for_each_model():

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from animators.commands.options import Parser, crop_option, run
+from animators.commands.options import Parser, add_device, add_settings, crop_option, run
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,12 +27,7 @@ def parser() -> argparse.ArgumentParser:
         "--driving", required=True, type=Path, help="video, gif, picture or folder of frames"
     )
     options.add_argument("--output", required=True, type=Path, help="OUT.mp4, OUT.gif or OUT.png")
-    add_driving(options)
-    return options
-
-
-def add_driving(options: argparse.ArgumentParser) -> None:
-    """Add what every command takes that follows a driving clip."""
+    add_settings(options, "--edit", required=False)
     options.add_argument(
         "--mode", default="relative", help="relative (default): move away from the source as the "
         "driving clip moves away from its reference frame; absolute: take the driving poses; avd: "
@@ -57,10 +52,8 @@ def add_driving(options: argparse.ArgumentParser) -> None:
         action="store_true",
         help="source, its references (smaller, in one square), driving clip and result in a row",
     )
-    options.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    options.add_argument(
-        "--chunk", type=int, help="driving frames per step (default: 1 on a CPU, 8 elsewhere)"
-    )
+    add_device(options)
+    return options
 
 
 def main(argv: Sequence[str]) -> int:

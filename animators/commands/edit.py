@@ -1,44 +1,35 @@
-"""`python -m animators edit`: move a picture along motion directions, then let it follow a clip."""
+"""`python -m animators edit`: move a picture, or a whole clip, along motion directions."""
 
 import argparse
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from animators.commands.animate import add_driving
-from animators.commands.options import Parser, run
+from animators.commands.options import Parser, add_device, add_settings, crop_option, run
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command's options."""
     options = Parser(
         prog="python -m animators edit",
-        description="Move a picture along motion directions; with --driving, the edited picture "
-        "then follows a clip, relative to the clip's reference frame.",
+        description="Move a picture along motion directions, or a clip: its first frame is edited, "
+        "and makes the clip's own motion. A picture that is to follow another clip: "
+        "`animate --edit`.",
         allow_abbrev=False,
     )
     options.add_argument("--checkpoint", required=True, type=Path, help="a trained animator")
-    options.add_argument("--source", required=True, type=Path, help="picture: jpg, png, webp")
-    options.add_argument("--output", required=True, type=Path, help="OUT.png, OUT.mp4 or OUT.gif")
     options.add_argument(
-        "--set", action="append", required=True, type=setting, metavar="DIRECTION=AMOUNT",
-        help="such as 5=1.5 or d5=-0.5; may be given several times",
+        "--source", required=True, type=Path, help="picture, or video, gif, folder of frames"
+    )
+    options.add_argument("--output", required=True, type=Path, help="OUT.png, OUT.mp4 or OUT.gif")
+    add_settings(options, "--set", required=True)
+    options.add_argument(
+        "--crop", default="square", type=crop_option, metavar="none|square|stretch|X,Y,S",
+        help="how the source becomes square: its centre (square, the default), as it is (none, if "
+        "it is square), distorted (stretch), or the square X,Y,S (left, top, side in pixels)",
     )  # fmt: skip
-    options.add_argument("--driving", type=Path, help="video, gif, picture or folder of frames")
-    add_driving(options)
+    options.add_argument("--side-by-side", action="store_true", help="source and result in a row")
+    add_device(options)
     return options
-
-
-def setting(text: str) -> tuple[str, float]:
-    """Read DIRECTION=AMOUNT."""
-    name, _, amount = text.partition("=")
-    try:
-        number = float(amount)
-    except ValueError:
-        number = math.nan
-    if not name or not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is not DIRECTION=AMOUNT, such as 5=1.5")
-    return name, number
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,21 +1,27 @@
-"""Motion directions applied to pictures, behind `edit` and `manipulate`."""
+"""Motion directions applied to pictures and clips, behind `edit` and `manipulate`."""
 
 import argparse
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from animators.animator import Direction, Editable, Mode
+from animators.animator import Direction, Mode, find_direction, spaced
 from animators.commands import pictures
-from animators.commands.following import write_animation
-from animators.module import AnimatorModule
-from animators.weights import load_animator
+from animators.commands.directions import (
+    drawn,
+    edited,
+    mosaic,
+    name_with_index,
+    open_editable,
+    table,
+)
+from animators.commands.following import check_chunk, write_stream
 from datamodules import media
 
 SWEEP_RATE = Fraction(10)
@@ -23,39 +29,36 @@ SWEEP_RATE = Fraction(10)
 
 
 def edit(options: argparse.Namespace) -> None:
-    """Edit a picture, and let it follow a clip if there is one.
+    """Edit a picture, or a clip's first frame, which then makes the clip's own motion.
 
     Raises:
-        ValueError: no such direction, absolute mode, or inputs that do not fit.
+        ValueError: no such direction, or inputs that do not fit.
         OSError: a file that is missing or cannot be written.
     """
     media.check_output(options.output)
-    given = [p for p in (options.source, options.checkpoint, options.driving) if p is not None]
-    pictures.refuse_inputs(options.output, *given)
-    if options.driving is not None and options.mode in (Mode.ABSOLUTE, Mode.AVD):
-        raise ValueError(
-            f"an edited picture follows a clip in relative mode only: {options.mode} motion "
-            "replaces the edited pose; leave --mode out"
-        )
-    model = _editable(options)
-    source = pictures.open_source(options.source, options.crop, model)
-    amounts: Mapping[str | int, float] = dict(options.set)
-    with torch.no_grad():
-        state: Any = model.edit(model.encode_source(source), amounts)
-    if options.driving is not None:
-        with media.open_clip(options.driving) as clip:
-            written = write_animation(model, source, clip, options, encoded=state)
-            print(f"{written}: {clip.num_frames} frames of {model.image_size} pixels")
-        return
-    result = _draw(model, source, state)
-    shown = torch.cat([source, result], dim=3) if options.side_by_side else result
-    with media.ClipWriter(options.output, media.PICTURE_RATE) as writer:
-        writer.write(pictures.pixels(shown)[0])
-    print(f"{options.output}: one picture of {model.image_size} pixels")
+    pictures.refuse_inputs(options.output, options.source, options.checkpoint)
+    check_chunk(options.chunk)
+    model = open_editable(options.checkpoint, options.device)
+    size = model.image_size
+    with media.open_clip(options.source) as clip:
+        first = pictures.fit(clip.read([0]), options.crop, size, options.source)
+        source = pictures.floats(first, model)
+        state = edited(model, source, options.set)
+        if clip.num_frames > 1:
+            written = write_stream(
+                *(model, source, clip, options),
+                mode=Mode.RELATIVE, crop=options.crop, encoded=state, beside=None, title="edit",
+            )  # fmt: skip
+            print(f"{written}: {clip.num_frames} frames of {size} pixels")
+            return
+    result = drawn(model, state)
+    _write_picture(
+        options, np.concatenate([first[0], result], 1) if options.side_by_side else result
+    )
 
 
 def manipulate(options: argparse.Namespace) -> None:
-    """Sweep one direction or all of them over their range.
+    """Sweep one direction, some or all over a range.
 
     Raises:
         ValueError: no such direction, fewer than two steps, or inputs that do not fit.
@@ -63,83 +66,75 @@ def manipulate(options: argparse.Namespace) -> None:
     """
     media.check_output(options.output)
     pictures.refuse_inputs(options.output, options.source, options.checkpoint)
-    if options.steps < 2:
+    if options.steps is not None and options.steps < 2:
         raise ValueError(f"--steps must be at least 2, got {options.steps}")
-    model = _editable(options)
+    model = open_editable(options.checkpoint, options.device)
     source = pictures.open_source(options.source, options.crop, model)
     if options.reference:
         rendered, warped = model.reference_picture(source)
-        _write_picture(options.output, torch.cat([source, rendered, warped], dim=3))
+        _write_picture(options, pictures.pixels(torch.cat([source, rendered, warped], dim=3))[0])
         return
     chosen = _chosen(model.directions, options.direction)
-    rows = sweep(model, source, chosen, options.range, options.steps)
+    amounts = _amounts(model.sweep, options.range, options.steps)
+    rows = sweep(model, source, list(chosen), amounts)
+    names = [name_with_index(*pair) for pair in chosen.items()]
     if options.output.suffix.lower() == ".png":
-        _write_picture(options.output, pictures.grid(rows.flatten(0, 1), options.steps))
+        _write_picture(options, table(rows, names, [f"{amount:g}" for amount in amounts]))
         return
     columns = math.ceil(math.sqrt(len(chosen)))
     with media.ClipWriter(options.output, SWEEP_RATE) as writer:
-        for step in range(options.steps):
-            writer.write(pictures.pixels(pictures.grid(rows[:, step], columns))[0])
-    print(f"{options.output}: {', '.join(chosen)}, {options.steps} amounts")
+        for step, amount in enumerate(amounts):
+            labels = [f"{name}  {amount:g}" for name in names]
+            writer.write(mosaic(rows[:, step], labels, columns))
+    print(f"{options.output}: {', '.join(chosen)}, {len(amounts)} amounts")
 
 
+def _amounts(
+    own: Sequence[float], limits: tuple[float, float] | None, steps: int | None
+) -> Sequence[float]:
+    """The animator's own amounts where nothing else is said."""
+    if limits is None and steps is None:
+        return own
+    low, high = limits or (own[0], own[-1])
+    return spaced(low, high, steps or len(own))
+
+
+@torch.no_grad()
 def sweep(
-    model: Any,
-    source: Tensor,
-    directions: Mapping[str, Direction],
-    limits: tuple[float, float] | None,
-    steps: int,
-) -> Tensor:
-    """Draw a picture moved by equally spaced amounts along each direction.
+    model: Any, source: Tensor, directions: Sequence[str], amounts: Sequence[float]
+) -> media.Frames:
+    """Draw a picture moved by amounts along directions; the picture itself is drawn once.
 
     Args:
         model: an editable animator.
         source: (1, 3, S, S) in [0, 1].
-        directions: those to sweep.
-        limits: lowest and highest amount; None takes each direction's own.
-        steps: number of amounts.
+        directions: names of those to sweep.
+        amounts: how far.
 
     Returns:
-        (directions, steps, 3, S, S), not clamped.
+        (directions, amounts, S, S, 3) uint8.
     """
     state = model.encode_source(source)
+    still = drawn(model, state) if 0 in amounts else None
     rows = []
-    for name, direction in tqdm(directions.items(), desc="directions", unit="direction"):
-        low, high = limits or (direction.low, direction.high)
-        values = torch.linspace(low, high, steps).tolist()
-        row = [_draw(model, source, model.edit(state, {name: value})) for value in values]
-        rows.append(torch.cat(row))
-    return torch.stack(rows)
+    for name in tqdm(directions, desc="directions", unit="direction"):
+        row = [
+            drawn(model, model.edit(state, {name: amount})) if amount or still is None else still
+            for amount in amounts
+        ]
+        rows.append(np.stack(row))
+    return np.stack(rows)
 
 
-@torch.no_grad()
-def _draw(model: Any, source: Tensor, state: Any) -> Tensor:
-    """Draw an edited source in its own pose: relative motion that stands still."""
-    still = model.encode_motion(source)
-    return model.render(state, model.transfer(state, still, still, Mode.RELATIVE))
-
-
-def _editable(options: argparse.Namespace) -> Any:
-    """Open the checkpoint of an animator that has motion directions."""
-    model: AnimatorModule = load_animator(options.checkpoint, options.device)
-    if not isinstance(model, Editable) or not model.directions:
-        raise ValueError(
-            f"{options.checkpoint} holds an animator without motion directions "
-            f"({type(model).__name__}): use one of lia"
-        )
-    return model
-
-
-def _chosen(known: Mapping[str, Direction], wanted: str) -> dict[str, Direction]:
-    if wanted == "all":
+def _chosen(known: Mapping[str, Direction], wanted: Sequence[str]) -> dict[str, Direction]:
+    if list(wanted) == ["all"]:
         return dict(known)
-    name = f"d{wanted}" if wanted.isdigit() else wanted
-    if name not in known:
-        raise ValueError(f"no motion direction {wanted!r}; there are: {', '.join(known)}")
-    return {name: known[name]}
+    names = [find_direction(known, name) for name in wanted]
+    return {name: known[name] for name in names}
 
 
-def _write_picture(path: Path, picture: Tensor) -> None:
-    with media.ClipWriter(path, media.PICTURE_RATE) as writer:
-        writer.write(pictures.pixels(picture)[0])
-    print(f"{path}: one picture of {picture.shape[3]}x{picture.shape[2]} pixels")
+def _write_picture(options: argparse.Namespace, picture: media.Frames) -> None:
+    with media.ClipWriter(options.output, media.PICTURE_RATE) as writer:
+        writer.write(picture)
+    height, width = picture.shape[:2]
+    print(f"{options.output}: one picture of {width}x{height} pixels")

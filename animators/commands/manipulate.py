@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from animators.commands.options import Parser, crop_option, run
+from animators.commands.options import Parser, add_device, crop_option, run
 
 
 def parser() -> argparse.ArgumentParser:
@@ -13,19 +13,22 @@ def parser() -> argparse.ArgumentParser:
     options = Parser(
         prog="python -m animators manipulate",
         description="Sweep motion directions of a picture: OUT.png is a table of pictures, one "
-        "row a direction; OUT.mp4 or OUT.gif moves through the amounts, one tile a direction.",
+        "row a direction; OUT.mp4 or OUT.gif moves through the amounts, one tile a direction. "
+        "Amounts are those that the animator's paper shows: lia_x -0.5 to 0.5 in steps of 0.1, "
+        "lia -3 to 3 in 16 steps.",
         allow_abbrev=False,
     )
     options.add_argument("--checkpoint", required=True, type=Path, help="a trained animator")
     options.add_argument("--source", required=True, type=Path, help="picture: jpg, png, webp")
     options.add_argument("--output", required=True, type=Path, help="OUT.png, OUT.mp4 or OUT.gif")
     options.add_argument(
-        "--direction", default="all", help="name, index or all (default): d0, 5, all"
-    )
+        "--direction", nargs="+", default=["all"], metavar="NAME",
+        help="names or indices, such as yaw1 5, or all (default)",
+    )  # fmt: skip
     options.add_argument(
         "--range", type=amounts, metavar="LOW,HIGH", help="amounts (default: the animator's own)"
     )
-    options.add_argument("--steps", type=int, default=16, help="amounts shown (default: 16)")
+    options.add_argument("--steps", type=int, help="amounts shown (default: the animator's own)")
     options.add_argument(
         "--reference", action="store_true",
         help="instead: source, reference picture, and the source warped by its finest flow",
@@ -34,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         "--crop", default="square", type=crop_option, metavar="none|square|stretch|X,Y,S",
         help="how the source becomes square (default: its centre)",
     )  # fmt: skip
-    options.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    add_device(options, chunk=False)
     return options
 
 

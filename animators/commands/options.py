@@ -1,13 +1,14 @@
 """What the commands' options share; imports nothing heavy, so that `--help` answers at once."""
 
 import argparse
+import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 from datamodules.options import Parser
 from datamodules.options import run as attempt
 
-__all__ = ["Crop", "Parser", "crop_option", "run"]
+__all__ = ["Crop", "Parser", "add_device", "add_settings", "crop_option", "run"]
 
 Crop = Literal["none", "square", "stretch"] | tuple[int, int, int]
 
@@ -48,3 +49,34 @@ def crop_option(text: str) -> Crop:
             f"{text!r} is none of: none, square, stretch, X,Y,S (left, top, side in pixels)"
         ) from None
     return left, top, side
+
+
+def add_device(options: argparse.ArgumentParser, chunk: bool = True) -> None:
+    """Add where the network runs, and how many frames at a time."""
+    options.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    if chunk:
+        options.add_argument(
+            "--chunk", type=int, help="frames per step (default: 1 on a CPU, 8 elsewhere)"
+        )
+
+
+def add_settings(options: argparse.ArgumentParser, name: str, *, required: bool) -> None:
+    """Add the option that moves a source along motion directions; its value is a list of pairs."""
+    options.add_argument(
+        name, nargs="+", action="extend", required=required, default=None if required else [],
+        type=_setting, metavar="DIRECTION=AMOUNT",
+        help="how far to move the source along motion directions, by the names that the checkpoint "
+        "has or by index, such as yaw1=0.3 mouth=-0.2 or 5=1.5; amounts of one direction add up",
+    )  # fmt: skip
+
+
+def _setting(text: str) -> tuple[str, float]:
+    """Read DIRECTION=AMOUNT."""
+    name, _, amount = text.partition("=")
+    try:
+        number = float(amount)
+    except ValueError:
+        number = math.nan
+    if not name or not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not DIRECTION=AMOUNT, such as 5=1.5")
+    return name, number

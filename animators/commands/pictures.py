@@ -77,19 +77,27 @@ def grid(tiles: Tensor, columns: int) -> Tensor:
 
 
 def driving_frames(
-    clip: media.Clip, frames: media.Frames, crop: Crop, model: AnimatorModule
+    clip: media.Clip,
+    frames: media.Frames,
+    crop: Crop,
+    model: AnimatorModule,
+    option: str = "--driving-crop",
 ) -> Tensor:
     """Turn frames (n, H, W, 3) of a driving clip into (n, 3, S, S) in [0, 1]."""
-    return floats(fit(frames, crop, model.image_size, clip.path, "--driving-crop"), model)
+    return floats(fit(frames, crop, model.image_size, clip.path, option), model)
 
 
 def driving_chunks(
-    clip: media.Clip, crop: Crop, model: AnimatorModule, size: int
+    clip: media.Clip,
+    crop: Crop,
+    model: AnimatorModule,
+    size: int,
+    option: str = "--driving-crop",
 ) -> Iterator[Tensor]:
     """Stream a clip as chunks (1, t, 3, S, S) in [0, 1], holding one at a time."""
     held: list[Tensor] = []
     for frame in clip:
-        held.append(driving_frames(clip, frame[None], crop, model))
+        held.append(driving_frames(clip, frame[None], crop, model, option))
         if len(held) == size:
             yield torch.cat(held)[None]
             held = []
@@ -101,12 +109,13 @@ def pixels(pictures: Tensor) -> media.Frames:
     """Turn (n, 3, H, W) into uint8 (n, H, W, 3), clamped.
 
     Raises:
-        ValueError: NaN, which a model gives in too low a precision or with damaged weights.
+        ValueError: NaN, which a model gives in too low a precision, with damaged weights, or of
+            an absurd edit.
     """
     if not bool(pictures.isfinite().all()):
         raise ValueError(
-            "the animator gave NaN: the checkpoint is damaged, or its training had diverged; "
-            "try another checkpoint"
+            "the animator gave NaN: the checkpoint is damaged, its training had diverged, or an "
+            "edit is far too large; try another checkpoint, or smaller amounts"
         )
     return media.to_frames(media.to_uint8(pictures))
 

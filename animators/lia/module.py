@@ -5,7 +5,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import ClassVar, Literal
 
-from animators.animator import Direction
+from animators.animator import Direction, spaced
 from animators.latent_animator import LatentAnimator
 from animators.lia.network import LiaNetwork
 from animators.training import Training
@@ -44,6 +44,7 @@ class Lia(LatentAnimator):
 
     network: LiaNetwork
     name: ClassVar[str] = "lia"
+    sweep: ClassVar[tuple[float, ...]] = spaced(-MANIPULATION_RANGE, MANIPULATION_RANGE, 16)
 
     def __init__(
         self,

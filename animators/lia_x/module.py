@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from animators.animator import Direction
+from animators.animator import Direction, spaced
 from animators.latent_animator import LatentAnimator
 from animators.lia_x.network import LiaXNetwork
 from animators.losses.sparsity import magnitude_sparsity
@@ -60,6 +60,8 @@ class LiaX(LatentAnimator):
 
     network: LiaXNetwork
     name: ClassVar[str] = "lia_x"
+    # in steps of 0.1 (section 5.2)
+    sweep: ClassVar[tuple[float, ...]] = spaced(-EDIT_RANGE, EDIT_RANGE, 11)
     inference_arguments: ClassVar[frozenset[str]] = frozenset({"named_directions"})
 
     def __init__(

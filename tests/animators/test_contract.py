@@ -305,7 +305,10 @@ def test_edits(tiny, clip):
         state = tiny.edit(source, amounts)
         return tiny.render(state, tiny.transfer(state, motion, motion, Mode.RELATIVE))
 
-    torch.testing.assert_close(edited({name: 0.0}), own)
+    assert torch.equal(edited({name: 0.0}), own)
+    assert torch.equal(tiny.render(source, tiny.pose(source)), own)
+    assert tiny.magnitudes(motion).shape == (len(clip), len(tiny.directions))
+    assert list(tiny.sweep) == sorted(tiny.sweep)
     assert (edited({name: direction.high}) - own).abs().mean() > 1e-3
     assert torch.equal(edited({name: 0.5}), edited({direction.index: 0.5}))
     with pytest.raises(ValueError, match="no motion direction"):

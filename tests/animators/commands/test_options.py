@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from animators.commands import animate, edit, following, manipulate
+from animators.commands import animate, edit, following, manipulate, sparsity
 from animators.commands.options import Parser, run
 from animators.lia import Lia
 from animators.weights import save_animator
@@ -46,7 +46,7 @@ def only_line(capsys):
     return line
 
 
-@pytest.mark.parametrize("command", [animate, edit, manipulate])
+@pytest.mark.parametrize("command", [animate, edit, manipulate, sparsity])
 def test_a_wrong_command_line_is_one_line(command, capsys):
     for argv in ([], ["--sauce", "a.png"], ["--crop"]):
         assert command.main(argv) == 2
@@ -55,7 +55,7 @@ def test_a_wrong_command_line_is_one_line(command, capsys):
         assert "--help" in line
 
 
-@pytest.mark.parametrize("command", [animate, edit, manipulate])
+@pytest.mark.parametrize("command", [animate, edit, manipulate, sparsity])
 def test_help_is_no_error(command, capsys):
     assert command.main(["--help"]) == 0
     assert "--checkpoint" in capsys.readouterr().out
@@ -63,8 +63,13 @@ def test_help_is_no_error(command, capsys):
 
 @pytest.mark.parametrize("value", ["5", "5=", "=1", "5=nan", "5=inf", "5=much"])
 def test_settings_that_are_none(words, value, capsys):
-    assert edit.main([*words, "--set", value]) == 2
-    assert "DIRECTION=AMOUNT" in only_line(capsys)
+    place = words.index("--driving")
+    for main, argv in (
+        (edit.main, [*words[:place], *words[place + 2 :], "--set", "1=0.5", value]),
+        (animate.main, [*words, "--edit", value]),
+    ):
+        assert main(argv) == 2
+        assert "DIRECTION=AMOUNT" in only_line(capsys)
 
 
 @pytest.mark.parametrize("value", ["3", "a,b", "-1,nan", "1,2,3"])
