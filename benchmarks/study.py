@@ -22,6 +22,9 @@ STUDIES = {
     "identity_probe": Command(
         "benchmarks.studies.identity_probe", "read identity and motion off an animator's codes"
     ),
+    "sparsity": Command(
+        "benchmarks.studies.sparsity", "how many motion directions frames take, side by side"
+    ),
     "page": Command("benchmarks.studies.page", "write the tables of studies into STUDIES.md"),
 }
 

@@ -82,8 +82,7 @@ def test_each_frame_is_encoded_once_and_nothing_is_rendered(words, monkeypatch):
     monkeypatch.setattr(
         LiaX, "encode_motion", lambda self, x: (seen.append(len(x)), encode(self, x))[1]
     )
-    monkeypatch.delattr(LiaX, "render")
-    monkeypatch.setattr(LiaX, "__abstractmethods__", frozenset())
+    monkeypatch.setattr(LiaX, "render", lambda *_: seen.append(1000))
     assert main(words()) == 0
     assert sum(seen) == FRAMES
 
