@@ -17,6 +17,7 @@ KINDS = {
     "field": "benchmarks.studies.field",
     "flow_cost": "benchmarks.studies.flow_cost",
     "identity_probe": "benchmarks.studies.probe_table",
+    "sparsity": "benchmarks.studies.sparsity",
 }
 """Kind of a record, and the module whose `report` writes its table."""
 

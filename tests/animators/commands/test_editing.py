@@ -14,6 +14,8 @@ from animators.lia_x import LiaX
 from animators.weights import load_animator, save_animator
 from datamodules import media
 from tests.animators.tiny import tiny_animator
+from tests.datamodules.media.test_sound import clip as clip_with_sound
+from tests.datamodules.media.test_sound import heard
 
 SIZE = 64
 FRAMES = 5
@@ -135,6 +137,13 @@ def test_an_edited_clip_begins_with_the_edited_first_frame_and_keeps_its_rate(wo
     assert edit.main(words(*given, source="clip.mp4", output="out.mp4")) == 0
     with media.open_clip(files / "made" / "out.mp4") as clip:
         assert (clip.num_frames, clip.fps) == (FRAMES, RATE)
+
+
+def test_an_edited_clip_keeps_its_sound(words, files):
+    clip_with_sound(files / "talk.mp4", pictures=4, seconds=0.3, beep=0.05)
+    assert edit.main(words("--set", "yaw=0.2", source="talk.mp4", output="t.mp4")) == 0
+    wave, rate, _ = heard(files / "made" / "t.mp4")
+    assert np.abs(wave[int(0.05 * rate) : int(0.15 * rate)]).max() > 0.3
 
 
 @torch.no_grad()
