@@ -50,7 +50,9 @@ def draw(maps: Sequence[Map], output: Path) -> None:
         axes.set_title(one.title, fontsize=8)
         axes.set_xlabel("frame", fontsize=7)
         axes.tick_params(axis="x", labelsize=6)
-        figure.colorbar(image, ax=axes, label="magnitude").ax.tick_params(labelsize=6)
+        bar = figure.colorbar(image, ax=axes)
+        bar.set_label("magnitude", fontsize=7)
+        bar.ax.tick_params(labelsize=6)
     output.parent.mkdir(parents=True, exist_ok=True)
     part = output.with_name(f".{output.stem}.{os.getpid()}.part.png")
     try:

@@ -90,15 +90,15 @@ def test_each_frame_is_encoded_once_and_nothing_is_rendered(words, monkeypatch):
 def test_the_map_is_red_above_zero_and_blue_below_and_white_at_it(tmp_path):
     """The scale is symmetrical, so that one positive extreme leaves zero white."""
     values = torch.zeros(4, 3)
-    values[:, 0], values[:, 2] = 5.0, -5.0
+    values[:, 0], values[:, 2] = 5.0, -2.5
     one = heat_map.Map(values, ["up", "rest", "down"], "a title")
     heat_map.draw([one, one], tmp_path / "new" / "map.png")
     shown = np.asarray(Image.open(tmp_path / "new" / "map.png").convert("RGB")).astype(int)
     colours, counts = np.unique(shown.reshape(-1, 3), axis=0, return_counts=True)
-    large = {tuple(c) for c, n in zip(colours, counts, strict=True) if n > 5000}
+    large = [tuple(c) for c, n in zip(colours, counts, strict=True) if n > 5000]
     assert any(r > b + 60 for r, _, b in large)
     assert any(b > r + 60 for r, _, b in large)
-    assert all(max(c) - min(c) < 10 or abs(c[0] - c[2]) > 60 for c in large)
+    assert any(240 < min(c) <= max(c) < 252 for c in large)  # the page is 255
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["map.png"]
 
 
