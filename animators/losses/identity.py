@@ -57,6 +57,7 @@ class IdentityAdversary(nn.Module):
         if confusion not in ("negative", "uniform"):
             raise ValueError(f"confusion must be negative or uniform, got {confusion!r}")
         self.discriminator = nn.Sequential(
+            nn.LayerNorm(latent_dim, elementwise_affine=False),
             nn.Linear(latent_dim, latent_dim), nn.ReLU(),
             nn.Linear(latent_dim, latent_dim), nn.ReLU(),
             nn.Linear(latent_dim, num_identities),
