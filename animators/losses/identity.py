@@ -24,6 +24,8 @@ class IdentityAdversary(nn.Module):
     """Domain discriminator of the motion feature, and classifier of the identity feature.
 
     The discriminator tells whose motion feature it sees, and the generator side makes that hard.
+    It sees features standardised over the batch (ours): else they shrink around a constant, which
+    leaves a discriminator at chance and everything to be read by whoever standardises them.
     The classifier, which is ours, works with the generator side: without it nothing would read the
     identity feature. It learns here, so that no part of the animator depends on a data set.
 
@@ -57,6 +59,7 @@ class IdentityAdversary(nn.Module):
         if confusion not in ("negative", "uniform"):
             raise ValueError(f"confusion must be negative or uniform, got {confusion!r}")
         self.discriminator = nn.Sequential(
+            nn.BatchNorm1d(latent_dim, affine=False),
             nn.Linear(latent_dim, latent_dim), nn.ReLU(),
             nn.Linear(latent_dim, latent_dim), nn.ReLU(),
             nn.Linear(latent_dim, num_identities),
@@ -86,6 +89,11 @@ class IdentityAdversary(nn.Module):
         return losses
 
     def _domain(self, feature: Tensor) -> Tensor:
+        if self.training and len(feature) < 2:
+            raise ValueError(
+                "the identity discriminator standardises features over a batch: give at least 2 "
+                "pairs a device (data.init_args.batch_size), or set decouple to false"
+            )
         with full_precision(feature):
             logits: Tensor = self.discriminator(at_least_float32(feature))
             return logits

@@ -22,8 +22,10 @@ KINDS = {
 """Kind of a record, and the module whose `report` writes its table."""
 
 
-def read(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Read the studies' records of a folder, those of a kind by the names of their files.
+def newest(folder: Path) -> list[tuple[str, Path, dict[str, Any]]]:
+    """Read the studies' records of a folder: kind, file and record.
+
+    Of records that differ in nothing but the day and the checkpoint, only the newest is given.
 
     Raises:
         FileNotFoundError: there is none.
@@ -31,38 +33,37 @@ def read(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """
     from benchmarks.records import read_study_record, slug
 
-    found = {
-        kind: [
-            read_study_record(path, kind) for path in sorted(folder.glob(f"{slug(kind)}_*.json"))
-        ]
-        for kind in KINDS
-    }
-    if not any(found.values()):
+    found: dict[str, tuple[str, Path, dict[str, Any]]] = {}
+    for kind in KINDS:
+        for path in sorted(folder.glob(f"{slug(kind)}_*.json")):
+            record = read_study_record(path, kind)
+            # the name but for the day, and what was asked for
+            study = f"{path.stem.rpartition('_')[0]} {record.get('settings')}"
+            if study not in found or found[study][2]["date"] <= record["date"]:
+                found[study] = (kind, path, record)
+    if not found:
         raise FileNotFoundError(
             f"there is no record of a study in {folder}: make one with `python -m benchmarks study "
             f"{next(iter(KINDS))}`"
         )
-    return found
+    return list(found.values())
 
 
 def tables(folder: Path) -> str:
-    """Write every record's table, kind by kind, each with its date and commit.
+    """Write the table of every study's newest record, each with its date and commit.
 
     Raises:
         FileNotFoundError: there is no record.
         ValueError: one is damaged.
     """
     texts = []
-    for kind, records in read(folder).items():
-        report = import_module(KINDS[kind]).report
-        for record in records:
-            try:
-                text = report(record)
-            except (KeyError, TypeError, ValueError) as error:
-                name = f"{kind} of {record['date']}"
-                raise ValueError(f"record {name} is damaged ({error!r}): make it again") from error
-            commit = record["git"] or "no commit"
-            texts.append(f"{text}\n\nMeasured {record['date'][:10]}, {commit[:12]}.")
+    for kind, path, record in newest(folder):
+        try:
+            text = import_module(KINDS[kind]).report(record)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is damaged ({error!r}): make it again") from error
+        commit = record["git"] or "no commit"
+        texts.append(f"{text}\n\nMeasured {record['date'][:10]}, {commit[:12]}.")
     return "\n\n".join(texts)
 
 

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,9 +15,7 @@ from animators.losses.equivariance import value_equivariance
 from animators.nn.tps import random_spline
 from animators.training import Training
 from animators.weights import save_animator
-from tests.animators.tiny import tiny_animator
-
-ROOT = Path(__file__).parents[3]
+from tests.animators.tiny import fit_tiny, tiny_animator
 
 
 @pytest.fixture
@@ -292,26 +289,9 @@ def test_a_trained_network_may_be_solved_otherwise(dime, clip):
 
 
 def test_a_run_with_references_through_the_command(tmp_path):
-    configs = ("zoo_configs/trainer/debug", "zoo_configs/logger/csv", "zoo_configs/data/toy")
-    options = [f"--config={ROOT / name}.yaml" for name in (*configs, "tests/tiny/dime")]
     run = tmp_path / "run"
-    assert (
-        train.main(
-            [
-                "fit",
-                *options,
-                f"--run_dir={run}",
-                "--data.init_args.toy={train_clips: 4, identities: 2, test_clips: 1, "
-                "test_identities: 1, frames: 6}",
-                "--data.init_args.batch_size=2",
-                "--data.init_args.references=2",
-                "--model.init_args.reference_range=[1, 2]",
-                "--trainer.enable_progress_bar=false",
-                "--trainer.enable_model_summary=false",
-            ]
-        )
-        == 0
-    )
+    options = ["--data.init_args.references=2", "--model.init_args.reference_range=[1, 2]"]
+    assert fit_tiny("dime", run, 6, *options) == 0
     opened = load_animator(run / "checkpoints" / "last.ckpt", device="cpu")
     assert isinstance(opened, Dime)
     rows_written = (run / "metrics.csv").read_text()

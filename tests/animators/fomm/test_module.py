@@ -1,20 +1,16 @@
-from pathlib import Path
-
 import pytest
 import torch
 
 from animators import load_animator
 from animators.animator import Mode
-from animators.commands import train
 from animators.fomm import Fomm, module
 from animators.fomm.module import ADVERSARIAL_WEIGHTS, PAPER_WEIGHTS
 from animators.fomm.network import FommMotion
 from animators.nn.keypoints import Keypoints, gaussian_maps
 from animators.training import Training
 from animators.weights import save_animator
-from tests.animators.tiny import tiny_animator
+from tests.animators.tiny import fit_tiny, tiny_animator
 
-ROOT = Path(__file__).parents[3]
 SIDE = 64
 
 
@@ -231,25 +227,9 @@ def test_the_papers_settings():
 
 
 def test_an_adversarial_run_through_the_command(tmp_path):
-    configs = ("zoo_configs/trainer/debug", "zoo_configs/logger/csv", "zoo_configs/data/toy")
-    options = [f"--config={ROOT / name}.yaml" for name in (*configs, "tests/tiny/fomm")]
     run = tmp_path / "run"
-    assert (
-        train.main(
-            [
-                "fit",
-                *options,
-                f"--run_dir={run}",
-                "--data.init_args.toy={train_clips: 4, identities: 2, test_clips: 1, "
-                "test_identities: 1, frames: 3}",
-                "--data.init_args.batch_size=2",
-                "--model.init_args.training.rate_factors.keypoints=0",
-                "--trainer.enable_progress_bar=false",
-                "--trainer.enable_model_summary=false",
-            ]
-        )
-        == 0
-    )
+    options = ["--model.init_args.training.rate_factors.keypoints=0"]
+    assert fit_tiny("fomm", run, 3, *options) == 0
     opened = load_animator(run / "checkpoints" / "last.ckpt", device="cpu")
     assert opened.adversary is None
     assert opened.modes == (Mode.ABSOLUTE, Mode.RELATIVE)

@@ -61,6 +61,21 @@ def test_uniform_confusion_is_least_where_every_identity_is_as_likely(step):
     assert found > math.log(3)
 
 
+def test_a_code_does_not_hide_by_shrinking_around_a_constant(step):
+    player = adversary()
+    small = Step({}, step.prediction, codes=step.codes | {"motion": 3 + step.codes["motion"] / 20})
+    wanted = player.for_generator(step, BATCH)["domain"]
+    torch.testing.assert_close(
+        player.for_generator(small, BATCH)["domain"], wanted, rtol=0.02, atol=0
+    )
+
+
+def test_a_batch_of_one_is_refused(step):
+    codes = {name: code[:1] for name, code in step.codes.items()}
+    with pytest.raises(ValueError, match="at least 2 pairs a device"):
+        adversary().for_generator(step._replace(codes=codes), {"identity": BATCH["identity"][:1]})
+
+
 def test_without_the_classifier_there_is_one_loss_each(step):
     player = adversary(identity=False)
     assert player.for_generator(step, BATCH).keys() == {"domain"}

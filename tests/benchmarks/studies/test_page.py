@@ -23,8 +23,7 @@ def run(folder):
     return study.main(["page", "--results", str(folder), "--page", str(page_file)])
 
 
-def change(folder, changes):
-    (path,) = folder.glob("solver_*.json")
+def change(path, changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
@@ -39,6 +38,22 @@ def test_every_record_has_its_table_and_the_rest_of_the_page_stays(folder, capsy
     assert f"{folder / 'page.md'}" in capsys.readouterr().out
     assert run(folder) == 0
     assert (folder / "page.md").read_text() == text
+
+
+def test_of_one_study_the_newest_record_counts(folder):
+    """Also of one day, on which the later file has a number."""
+    (path,) = folder.glob("solver_*.json")
+    newer = path.with_name(f"{path.stem}-2.json")
+    assert sorted([path, newer])[0] == newer  # the names' order would be the wrong one
+    shutil.copy(path, newer)
+    change(path, {"date": "2000-01-01T00:00:00+00:00", "git": "0ld"})
+    assert run(folder) == 0
+    text = (folder / "page.md").read_text()
+    assert text.count("### Motion evolution") == 1
+    assert "0ld" not in text
+    change(path, {"settings": json.loads(path.read_text())["settings"] | {"repeats": 99}})
+    assert run(folder) == 0
+    assert (folder / "page.md").read_text().count("### Motion evolution") == 2
 
 
 def test_the_committed_page_is_that_of_the_committed_records(tmp_path):
@@ -59,10 +74,12 @@ def test_the_committed_page_is_that_of_the_committed_records(tmp_path):
 )
 def test_a_damaged_record_is_one_line_and_the_page_stays(folder, capsys, changes, said):
     before = (folder / "page.md").read_text()
-    change(folder, changes)
+    (path,) = folder.glob("solver_*.json")
+    change(path, changes)
     assert run(folder) == 2
     error = capsys.readouterr().err
     assert said in error
+    assert "solver_" in error
     assert error.count("\n") == 1
     assert (folder / "page.md").read_text() == before
 
