@@ -21,6 +21,7 @@ COMMANDS = {
     "sparsity": Command(
         "animators.commands.sparsity", "show how many motion directions a clip takes"
     ),
+    "app": Command("animators.commands.app", "animate and edit on a page in the browser"),
     "import": Command("animators.commands.import_weights", "turn a published checkpoint into ours"),
 }
 

@@ -39,13 +39,19 @@ def check_editable(model: object, path: Path) -> None:
 
 @torch.no_grad()
 def edited(model: Any, source: Tensor, settings: Sequence[tuple[str, float]]) -> Any:
-    """Encode a source and move it (eq. 11 of LIA-X); amounts of one direction add up.
+    """Encode a source (1, 3, S, S) in [0, 1], and move it as `moved` does."""
+    return moved(model, model.encode_source(source), settings)
+
+
+@torch.no_grad()
+def moved(model: Any, state: Any, settings: Sequence[tuple[str, float]]) -> Any:
+    """Move an encoded source (eq. 11 of LIA-X); amounts of one direction add up.
 
     Amounts beyond what the paper shows are noted on stderr.
 
     Args:
         model: an editable animator.
-        source: (1, 3, S, S) in [0, 1].
+        state: what it keeps of a source.
         settings: directions, as a user says them, and amounts.
 
     Raises:
@@ -63,7 +69,7 @@ def edited(model: Any, source: Tensor, settings: Sequence[tuple[str, float]]) ->
                 f"note: {name}={amount:g} is beyond what is shown of it, {low:g} to {high:g}",
                 file=sys.stderr,
             )
-    return model.edit(model.encode_source(source), amounts)
+    return model.edit(state, amounts)
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from animators.animator import Direction, Mode, find_direction, spaced
 from animators.commands import pictures
 from animators.commands.directions import (
+    check_editable,
     drawn,
     edited,
     mosaic,
@@ -22,14 +23,20 @@ from animators.commands.directions import (
     table,
 )
 from animators.commands.following import check_chunk, write_stream
+from animators.module import AnimatorModule
+from animators.weights import load_animator
 from datamodules import media
 
 SWEEP_RATE = Fraction(10)
 """Frames per second of a sweep, as in the authors' linear manipulation."""
 
 
-def edit(options: argparse.Namespace) -> None:
+def edit(options: argparse.Namespace, opened: AnimatorModule | None = None) -> None:
     """Edit a picture, or a clip's first frame, which then makes the clip's own motion.
+
+    Args:
+        options: those of the command.
+        opened: the checkpoint's animator, where it is open already.
 
     Raises:
         ValueError: no such direction, or inputs that do not fit.
@@ -38,7 +45,8 @@ def edit(options: argparse.Namespace) -> None:
     media.check_output(options.output)
     pictures.refuse_inputs(options.output, options.source, options.checkpoint)
     check_chunk(options.chunk)
-    model = open_editable(options.checkpoint, options.device)
+    model: Any = opened or load_animator(options.checkpoint, options.device)
+    check_editable(model, options.checkpoint)
     size = model.image_size
     with media.open_clip(options.source) as clip:
         first = pictures.fit(clip.read([0]), options.crop, size, options.source)

@@ -20,8 +20,12 @@ from animators.weights import load_animator
 from datamodules import media
 
 
-def animate(options: argparse.Namespace) -> None:
+def animate(options: argparse.Namespace, opened: AnimatorModule | None = None) -> None:
     """Stream the driving clip through the animator into the output.
+
+    Args:
+        options: those of the command.
+        opened: the checkpoint's animator, where it is open already.
 
     Raises:
         ValueError: inputs that do not fit; nothing is written then.
@@ -41,7 +45,7 @@ def animate(options: argparse.Namespace) -> None:
             f"--reference-frame has no meaning in {options.mode} mode, which takes each frame's "
             "own pose: leave it out, or use --mode relative"
         )
-    model = load_animator(options.checkpoint, options.device)
+    model = opened or load_animator(options.checkpoint, options.device)
     check_mode(model, options.mode)
     check_references(model, len(options.references), "leave --references out")
     source = pictures.open_views(options.source, options.references, options.crop, model)

@@ -2,13 +2,14 @@
 
 import argparse
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 from datamodules.options import Parser
 from datamodules.options import run as attempt
 
-__all__ = ["Crop", "Parser", "add_device", "add_settings", "crop_option", "run"]
+__all__ = ["Crop", "Parser", "add_device", "add_settings", "crop_option", "full_memory_told", "run"]
 
 Crop = Literal["none", "square", "stretch"] | tuple[int, int, int]
 
@@ -25,17 +26,24 @@ def run(
     """
 
     def guarded(arguments: argparse.Namespace) -> None:
-        try:
+        with full_memory_told():
             work(arguments)
-        except RuntimeError as error:
-            # torch is not imported here: --help should not wait for it
-            if type(error).__name__ != "OutOfMemoryError":
-                raise
-            raise ValueError(
-                "the device's memory is full: take a smaller --chunk, or --device cpu"
-            ) from error
 
     return attempt(options, guarded, argv, "interrupted: nothing was written")
+
+
+@contextmanager
+def full_memory_told() -> Iterator[None]:
+    """Turn a device's full memory into a ValueError with the remedy."""
+    try:
+        yield
+    except RuntimeError as error:
+        # torch is not imported here: --help should not wait for it
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        raise ValueError(
+            "the device's memory is full: take a smaller --chunk, or --device cpu"
+        ) from error
 
 
 def crop_option(text: str) -> Crop:

@@ -1,0 +1,96 @@
+"""The page served: to this computer unless told otherwise, with files that go when it ends."""
+
+import argparse
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from animators.app.page import build
+from animators.app.studio import Studio, find_checkpoints
+from animators.app.style import CSS, theme
+
+LARGEST_UPLOAD = "1gb"
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give gradio a folder of its own for uploads and results, and remove it afterwards."""
+    kept = os.environ.get("GRADIO_TEMP_DIR")
+    with tempfile.TemporaryDirectory(prefix="animators-app-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder).resolve())
+        try:
+            yield Path(folder).resolve()
+        finally:
+            os.environ.pop("GRADIO_TEMP_DIR")
+            if kept is not None:
+                os.environ["GRADIO_TEMP_DIR"] = kept
+
+
+@contextmanager
+def served(
+    runs: Path, checkpoint: Path | None, device: str, host: str, port: int | None
+) -> Iterator[str]:
+    """Serve the page in the background; yields its address.
+
+    Args:
+        runs: folder of runs whose checkpoints are offered.
+        checkpoint: one that is offered first; it is opened before anything is served.
+        device: as `load_animator` takes it.
+        host: address that is listened to.
+        port: None takes the first free one from 7860 on.
+
+    Raises:
+        ValueError: a checkpoint that cannot be opened.
+        OSError: one that is missing, or a port or host that cannot be had.
+    """
+    with temporary_folder() as folder:
+        studio = Studio(device, folder / "results")
+        if checkpoint is not None:
+            studio.open(checkpoint)
+        page = build(studio, find_checkpoints(runs, checkpoint), runs)
+        page.queue(api_open=False)
+        try:
+            page.launch(
+                server_name=host, server_port=port, share=False, inbrowser=False, quiet=True,
+                prevent_thread_lock=True, max_file_size=LARGEST_UPLOAD, footer_links=[],
+                enable_monitoring=False, ssr_mode=False, mcp_server=False, pwa=False,
+                theme=theme(), css=CSS,
+            )  # fmt: skip
+            yield str(page.local_url)
+        finally:
+            page.close(verbose=False)
+
+
+def serve(options: argparse.Namespace, say: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C, or until the process is told to end.
+
+    Args:
+        options: those of the command.
+        say: is told the page's address.
+
+    Raises:
+        ValueError: a checkpoint that cannot be opened.
+        OSError: one that is missing, or a port or host that cannot be had.
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    # without it, a process that is told to end would leave its files behind
+    before: Any = signal.signal(signal.SIGTERM, end)
+    try:
+        with served(
+            options.runs, options.checkpoint, options.device, options.host, options.port
+        ) as address:
+            say(address)
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,45 @@
+"""How the page looks: system fonts, and a result that stays in sight beside the sliders."""
+
+import gradio as gr
+
+FONTS = ("ui-sans-serif", "system-ui", "sans-serif")
+MONO = ("ui-monospace", "Consolas", "monospace")
+
+CSS = """
+.gradio-container { max-width: 1500px !important; margin: 0 auto; padding: 12px 16px !important; }
+#title h1 { font-size: 1.25rem; margin: 0; }
+#head { align-items: stretch; }
+#about p { margin: 0; }
+.work { display: grid !important; gap: 14px; align-items: start;
+  grid-template-columns: minmax(0, 5fr) minmax(0, 6fr);
+  grid-template-areas: "inputs result" "settings result"; grid-template-rows: auto 1fr; }
+.work > .inputs { grid-area: inputs; min-width: 0 !important; }
+.work > .result { grid-area: result; min-width: 0 !important; position: sticky; top: 8px; }
+.work > .settings { grid-area: settings; min-width: 0 !important; }
+.sliders > .form, .sliders { display: grid !important; gap: 1px;
+  grid-template-columns: repeat(auto-fill, minmax(165px, 1fr)); }
+.sliders > .form { grid-column: 1 / -1; }
+.sliders .block { min-width: 0 !important; padding: 6px 10px !important; }
+.pair { flex-wrap: nowrap !important; }
+.pair > * { min-width: 0 !important; }
+.result img, .result video { object-fit: contain; }
+@media (max-width: 760px) {
+  .work { grid-template-columns: minmax(0, 1fr);
+    grid-template-areas: "inputs" "result" "settings"; }
+  .work > .result { position: static; }
+  .work.live > .result { position: sticky; top: 0; z-index: 5;
+    background: var(--body-background-fill); padding-bottom: 6px; }
+}
+"""
+
+
+def theme() -> gr.themes.Base:
+    """Give a theme whose fonts are the system's: nothing is fetched."""
+    return gr.themes.Soft(
+        font=[gr.themes.Font(name) for name in FONTS],
+        font_mono=[gr.themes.Font(name) for name in MONO],
+        primary_hue="blue",
+        secondary_hue="blue",
+        neutral_hue="slate",
+        spacing_size="sm",
+    )
