@@ -3,7 +3,10 @@
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 # Before torch is imported. Small tensors gain nothing from a second thread; sums keep one order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -55,6 +58,24 @@ def package_weights() -> Callable[..., dict[str, Path]]:
             raise
 
     return find
+
+
+@pytest.fixture(scope="session")
+def extra() -> Callable[[str, str], ModuleType]:
+    """Import what an extra of the package brings: `extra("gradio", "app")`."""
+
+    def find(module: str, name: str) -> ModuleType:
+        if find_spec(module.partition(".")[0]) is None:
+            _absent(f"there is no {module}: pip install -e .[{name}]")
+        return import_module(module)
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def absent() -> Callable[[str], None]:
+    """Skip with a reason; with CI=true, fail."""
+    return _absent
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+from animators.animator import Mode
 from animators.app.editor import QUEUE, Editor, Setting
 from animators.app.edits import Edits
 from animators.app.messages import shown
@@ -15,10 +16,12 @@ from animators.app.tabs import AnimateTab, PictureTab, VideoTab
 SWEEP_EVERY, KEEP_FOR = 600, 6 * 3600
 """Seconds: how often uploads and results are looked through, and how old they may become."""
 
+TABS = 3
+
 NOTHING = "No checkpoint was found in {runs}. Type the path of one, or train one: `make demo`."
 NOT_EDITABLE = (
-    "Editing pictures and videos wants an animator with motion directions, such as lia or lia_x: "
-    "this one has none, and animates only."
+    "It animates only: editing pictures and videos wants an animator with motion directions, such "
+    "as lia or lia_x."
 )
 
 
@@ -53,7 +56,9 @@ def build(studio: Studio, checkpoints: Mapping[str, Path], runs: Path) -> gr.Blo
         fill_width=True,
     ) as page:
         checkpoint = gr.State(None)
-        gr.Markdown("# Image animators", elem_id="title")
+        with gr.Row(elem_id="top"):
+            gr.Markdown("# Image animators", elem_id="title")
+            about = gr.Markdown(NOTHING.format(runs=runs) if first is None else "", elem_id="about")
         with gr.Row(elem_id="head"):
             picker = gr.Dropdown(
                 [(name, str(path)) for name, path in checkpoints.items()],
@@ -64,7 +69,6 @@ def build(studio: Studio, checkpoints: Mapping[str, Path], runs: Path) -> gr.Blo
                 ["square", "stretch", "none"], value="square", allow_custom_value=True, scale=2,
                 label="Crop", info="how pictures become square; or left,top,side", elem_id="crop",
             )  # fmt: skip
-        about = gr.Markdown(NOTHING.format(runs=runs) if first is None else "", elem_id="about")
         setting = Setting(studio, checkpoint, crop)
         with gr.Tabs(selected="animate") as tabs:
             with gr.Tab("Animate", id="animate"):
@@ -100,7 +104,8 @@ def choose(studio: Studio, picked: str | None, before: str | None) -> list[Any]:
     Returns:
         Updates in the order of `Doors`.
     """
-    count = len(Doors._fields) - 1 + 3
+    # the last field stands for one state for each tab
+    count = len(Doors._fields) - 1 + TABS
     if not picked:
         return [gr.skip()] * count
     try:
@@ -110,7 +115,8 @@ def choose(studio: Studio, picked: str | None, before: str | None) -> list[Any]:
         gr.Warning(shown(error), duration=None, title="This checkpoint cannot be opened")
         return [gr.skip(), gr.update(value=before), *[gr.skip()] * (count - 2)]
     editable = bool(getattr(model, "directions", {}))
-    modes = [mode.value for mode in model.modes]
+    # the one that commands take where none is asked for comes first
+    modes = sorted((mode.value for mode in model.modes), key=lambda mode: mode != Mode.RELATIVE)
     return [
         picked,
         gr.skip(),
@@ -118,8 +124,8 @@ def choose(studio: Studio, picked: str | None, before: str | None) -> list[Any]:
         gr.skip() if editable else gr.update(selected="animate"),
         gr.update(visible=editable),
         gr.update(visible=editable),
-        gr.update(choices=modes, value="relative" if "relative" in modes else modes[0]),
+        gr.update(choices=modes, value=modes[0]),
         gr.update(visible=model.several_views),
         gr.update(visible=editable),
-        *[Edits()] * 3,
+        *[Edits()] * TABS,
     ]

@@ -3,10 +3,11 @@
 import argparse
 import os
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,7 +23,9 @@ LARGEST_UPLOAD = "1gb"
 def temporary_folder() -> Iterator[Path]:
     """Give gradio a folder of its own for uploads and results, and remove it afterwards."""
     kept = os.environ.get("GRADIO_TEMP_DIR")
-    with tempfile.TemporaryDirectory(prefix="animators-app-") as folder:
+    # a clip that is being written when the page ends may add to the folder while it is emptied
+    made = tempfile.TemporaryDirectory(prefix="animators-app-", ignore_cleanup_errors=True)
+    with made as folder:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder).resolve())
         try:
             yield Path(folder).resolve()
@@ -35,8 +38,8 @@ def temporary_folder() -> Iterator[Path]:
 @contextmanager
 def served(
     runs: Path, checkpoint: Path | None, device: str, host: str, port: int | None
-) -> Iterator[str]:
-    """Serve the page in the background; yields its address.
+) -> Iterator[tuple[str, Studio]]:
+    """Serve the page in the background; yields its address, and what does the work.
 
     Args:
         runs: folder of runs whose checkpoints are offered.
@@ -62,7 +65,7 @@ def served(
                 enable_monitoring=False, ssr_mode=False, mcp_server=False, pwa=False,
                 theme=theme(), css=CSS,
             )  # fmt: skip
-            yield str(page.local_url)
+            yield str(page.local_url), studio
         finally:
             page.close(verbose=False)
 
@@ -87,10 +90,13 @@ def serve(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     try:
         with served(
             options.runs, options.checkpoint, options.device, options.host, options.port
-        ) as address:
+        ) as (address, studio):
             say(address)
-            threading.Event().wait()
-    except KeyboardInterrupt:
-        return
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
     finally:
         signal.signal(signal.SIGTERM, before)
+    if studio.busy:
+        # a thread inside torch cannot be stopped, and an interpreter that ends under it aborts
+        sys.stdout.flush()
+        os._exit(0)

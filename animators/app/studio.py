@@ -78,6 +78,11 @@ class Studio:
         self._opened: tuple[object, Any] | None = None
         self._encoded: OrderedDict[object, tuple[media.Frames, Any]] = OrderedDict()
 
+    @property
+    def busy(self) -> bool:
+        """Whether the animator is at work."""
+        return self._lock.locked()
+
     def open(self, checkpoint: Path) -> AnimatorModule:
         """Open a checkpoint, unless it is the one that is open.
 

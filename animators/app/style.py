@@ -7,9 +7,12 @@ MONO = ("ui-monospace", "Consolas", "monospace")
 
 CSS = """
 .gradio-container { max-width: 1500px !important; margin: 0 auto; padding: 12px 16px !important; }
-#title h1 { font-size: 1.25rem; margin: 0; }
-#head { align-items: stretch; }
-#about p { margin: 0; }
+.gradio-container main, .gradio-container .wrap.fillable { width: 100% !important; }
+#top { align-items: baseline; }
+#top > * { min-width: 0 !important; }
+#title { flex: 0 0 auto; }
+#title h1 { font-size: 1.2rem; margin: 0; }
+#about p { margin: 0; color: var(--body-text-color-subdued); }
 .work { display: grid !important; gap: 14px; align-items: start;
   grid-template-columns: minmax(0, 5fr) minmax(0, 6fr);
   grid-template-areas: "inputs result" "settings result"; grid-template-rows: auto 1fr; }
@@ -18,11 +21,14 @@ CSS = """
 .work > .settings { grid-area: settings; min-width: 0 !important; }
 .sliders > .form, .sliders { display: grid !important; gap: 1px;
   grid-template-columns: repeat(auto-fill, minmax(165px, 1fr)); }
-.sliders > .form { grid-column: 1 / -1; }
+.sliders > .form { grid-column: 1 / -1; background: var(--block-background-fill); }
 .sliders .block { min-width: 0 !important; padding: 6px 10px !important; }
 .pair { flex-wrap: nowrap !important; }
 .pair > * { min-width: 0 !important; }
-.result img, .result video { object-fit: contain; }
+.before img, .after img, .film video { width: 100%; height: 100%; object-fit: contain; }
+/* trimming would fetch a program from elsewhere */
+button[aria-label="Trim video to selection"],
+button[aria-label="Reset video to initial value"] { display: none !important; }
 @media (max-width: 760px) {
   .work { grid-template-columns: minmax(0, 1fr);
     grid-template-areas: "inputs" "result" "settings"; }

@@ -16,10 +16,7 @@ HEIGHT = 230
 """Of an upload's place, in pixels."""
 RESULT_HEIGHT = 400
 
-MODES = (
-    "relative: another person, whose pose is that of the clip's reference frame; "
-    "absolute, avd: each frame's own pose"
-)
+MODES = "relative: moves as the clip moves; absolute: takes its poses; avd: fits them to its shape"
 
 
 def _picture(label: str) -> Any:

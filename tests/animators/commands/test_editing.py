@@ -230,6 +230,21 @@ def test_side_by_side_of_an_edit_is_source_and_result(words, made, files):
         np.testing.assert_array_equal(shown[:, :, :SIZE], left)
 
 
+def test_side_by_side_of_an_edited_animation_begins_with_the_unedited_source(words, made, files):
+    given = ["--edit", "yaw=0.3"]
+    assert animate.main(words(*given, "--side-by-side", driving="clip.mp4", output="a.png")) == 0
+    assert animate.main(words(*given, driving="clip.mp4", output="b.png")) == 0
+    shown = made("a")
+    assert shown.shape == (FRAMES, SIZE, 3 * SIZE, 3)
+    unedited, driving = (
+        media.to_frames(media.to_uint8(square(files / name))) for name in ("me.png", "clip.mp4")
+    )
+    np.testing.assert_array_equal(shown[:, :, :SIZE], np.repeat(unedited, FRAMES, axis=0))
+    np.testing.assert_array_equal(shown[:, :, SIZE : 2 * SIZE], driving)
+    np.testing.assert_array_equal(shown[:, :, 2 * SIZE :], made("b"))
+    assert np.abs(made("b")[0].astype(int) - unedited[0]).max() > 1
+
+
 def test_a_clip_is_cropped_as_it_is_told(words, made):
     given = ["--set", "yaw=0.3", "--side-by-side", "--crop"]
     assert edit.main(words(*given, "3,5,70", source="clip.mp4", output="a.png")) == 0
