@@ -72,7 +72,7 @@ DEMO := --overwrite=true --trainer.max_epochs=14 --trainer.check_val_every_n_epo
 # $(call need,NAME,EXAMPLE): stop with one line when a variable is empty.
 need = $(if $($(1)),,$(error $(1)= is missing, for example: $(2)))
 
-.PHONY: help setup weights demo check test test-all prepare train animate edit benchmark table import models
+.PHONY: help setup weights demo check test test-all prepare train animate edit app benchmark table import models
 
 help: ## This list
 	@echo "make TARGET [VARIABLE=value ...]"; echo
@@ -91,7 +91,7 @@ help: ## This list
 		NODES '$(NODES)' \
 		RESUME '$(RESUME)  (RESUME=1 continues runs/NAME exactly where its last checkpoint is)' \
 		INIT '$(INIT)  (a checkpoint to start from: fine-tuning)' \
-		CHECKPOINT '$(CHECKPOINT)  (what animate and edit open)' \
+		CHECKPOINT '$(CHECKPOINT)  (what animate, edit and app open)' \
 		REFERENCES '$(REFERENCES)  (animate: more pictures of what SOURCE shows; MODEL=dime takes them)' \
 		SET '$(SET)  (edit, animate: amounts of motion directions, such as yaw1=0.3 5=-1)' \
 		ARGS '$(ARGS)  (handed to the command as it is; ARGS=--help shows what it takes)'
@@ -155,6 +155,15 @@ edit: $(READY) ## Move the picture or clip SOURCE along the motion directions SE
 	$(call need,SOURCE,SOURCE=me.jpg)$(call need,SET,SET="5=1.5 d3=-1")$(call need,OUTPUT,OUTPUT=out.png)
 	$(PY) -m animators edit --checkpoint $(CHECKPOINT) --source "$(SOURCE)" --output "$(OUTPUT)" \
 		--set $(SET) $(ARGS)
+
+# Without a word about which, the page opens with the first run there is.
+APP_CHECKPOINT = $(if $(filter-out file,$(origin CHECKPOINT) $(origin NAME) $(origin MODEL) $(origin DATA)),\
+	--checkpoint "$(CHECKPOINT)")
+
+app: $(READY) ## Open a page in the browser: animate, edit a picture, edit a video
+	@$(PY) -c 'import gradio' 2>/dev/null || $(PY) -m pip install --quiet --constraint $(CONSTRAINTS) \
+		--no-build-isolation --editable '.[app]'
+	$(PY) -m animators app $(APP_CHECKPOINT) $(ARGS)
 
 benchmark: $(READY) ## Score runs/MODEL-DATA for every one of MODELS on DATA
 	@set -e; for model in $(MODELS); do \

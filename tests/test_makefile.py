@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from animators.__main__ import COMMANDS
-from animators.commands import animate, edit
+from animators.commands import animate, app, edit
 from datamodules.__main__ import COMMANDS as DATA_COMMANDS
 from datamodules.prepare import command as prepare
 
@@ -138,6 +138,21 @@ def test_edits_reach_both_commands_that_take_them():
         amounts = wanted.set if target == "edit" else wanted.edit
         assert amounts == [("5", 1.5), ("d3", -1.0)]
     assert "--edit" not in dry("animate", "SOURCE=a.png", "OUTPUT=b.mp4", "DRIVING=c.mp4")
+
+
+def test_the_page_opens_with_the_run_that_is_named():
+    start = ".venv/bin/python -m animators app "
+    for given, opened in (
+        ([], None),
+        (["CHECKPOINT=my lia.ckpt"], "my lia.ckpt"),
+        (["NAME=mine"], "runs/mine/checkpoints/best.ckpt"),
+        (["MODEL=fomm", "DATA=faces"], "runs/fomm-faces/checkpoints/best.ckpt"),
+    ):
+        lines = dry("app", *given, "ARGS=--port 8000").replace("\\\n", "").splitlines()
+        wanted = app.parser().parse_args(shlex.split(lines[-1].removeprefix(start)))
+        assert (wanted.checkpoint and str(wanted.checkpoint)) == opened
+        assert (wanted.port, wanted.host) == (8000, "127.0.0.1")
+        assert ".[app]" in lines[0] + lines[1]
 
 
 def test_one_benchmark_for_each_model():
