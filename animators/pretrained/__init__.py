@@ -2,6 +2,8 @@
 
 from animators.pretrained.face import Face, FaceDetector
 from animators.pretrained.files import WeightsNotFound, resolve
+from animators.pretrained.identity import FaceIdentity
+from animators.pretrained.landmarks import FaceMesh
 from animators.pretrained.registry import REGISTRY, PackageFile, WeightFile, WheelFile
 from animators.pretrained.trunks import alexnet_state, vgg16_state, vgg19_state
 
@@ -9,6 +11,8 @@ __all__ = [
     "REGISTRY",
     "Face",
     "FaceDetector",
+    "FaceIdentity",
+    "FaceMesh",
     "PackageFile",
     "WeightFile",
     "WeightsNotFound",

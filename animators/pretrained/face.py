@@ -5,9 +5,7 @@ network looks at 128x128 pixels and finds faces that are large in them.
 """
 
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from animators.pretrained.files import resolve
+from animators.pretrained.litert import open_network
 
 Floats = npt.NDArray[np.float64]
 
@@ -189,12 +188,8 @@ class FaceDetector:
         Raises:
             WeightsNotFound: the file is nowhere, or what is given is another file.
         """
-        from ai_edge_litert.interpreter import Interpreter
-
         path = resolve("face_detector", paths=paths)["face_detector"]
-        with _quiet():
-            self._network: Any = Interpreter(model_path=str(path), num_threads=1)
-            self._network.allocate_tensors()
+        self._network: Any = open_network(path)
         self._input = self._network.get_input_details()[0]["index"]
         self._outputs = {row["name"]: row["index"] for row in self._network.get_output_details()}
 
@@ -272,20 +267,3 @@ class FaceDetector:
 def _face(box: Floats, score: float) -> Face:
     left, top, right, bottom = map(float, box)
     return Face(left, top, right, bottom, float(score))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the runtime's own greeting, written past Python, off stderr."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # a process without stderr
-        yield
-        return
-    try:
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-            yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

