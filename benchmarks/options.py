@@ -31,11 +31,11 @@ def run(options: argparse.ArgumentParser, work: Work, argv: Sequence[str]) -> in
     return 0
 
 
-def add_data(options: argparse.ArgumentParser, frames: int = 32) -> None:
+def add_data(options: argparse.ArgumentParser, frames: int = 32, *, required: bool = True) -> None:
     """Add what names the clips, and how many frames are taken where nothing is said."""
     options.add_argument(
         "--data",
-        required=True,
+        required=required,
         metavar="NAME|FILE",
         help="a YAML of zoo_configs/data by its name, or a file; --data.init_args.KEY=VALUE "
         "changes one of its values",

@@ -25,6 +25,9 @@ STUDIES = {
     "sparsity": Command(
         "benchmarks.studies.sparsity", "how many motion directions frames take, side by side"
     ),
+    "directions": Command(
+        "benchmarks.studies.directions", "head pose and identity along motion directions"
+    ),
     "page": Command("benchmarks.studies.page", "write the tables of studies into STUDIES.md"),
 }
 
