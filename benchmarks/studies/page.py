@@ -18,6 +18,7 @@ KINDS = {
     "flow_cost": "benchmarks.studies.flow_cost",
     "identity_probe": "benchmarks.studies.probe_table",
     "sparsity": "benchmarks.studies.sparsity",
+    "directions": "benchmarks.studies.directions",
 }
 """Kind of a record, and the module whose `report` writes its table."""
 

@@ -167,11 +167,12 @@ def test_the_table_names_the_direction_that_turns_the_head_most():
     assert "| with | 2 | picture | 11.0 | 0.100 | 0.0100 | 4 of 8 |" in text
 
 
-@pytest.fixture
-def files(tmp_path):
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
     for name in ("lia_x", "lia", "fomm"):
-        save_animator(tiny_animator(name), tmp_path / f"{name}.ckpt")
-    return tmp_path
+        save_animator(tiny_animator(name), folder / f"{name}.ckpt")
+    return folder
 
 
 def words(out, *more):
@@ -179,10 +180,10 @@ def words(out, *more):
     return ["directions", *(str(word) for word in given)]
 
 
-def test_the_record_and_the_curves_of_two_rows_on_test_clips(files, monkeypatch, capsys):
+def test_the_record_and_the_curves_of_two_rows_on_test_clips(files, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(directions_figures, "Eye", Gauge)
     rows = ["--rows", f"a={files / 'lia_x.ckpt'}", f"b={files / 'lia.ckpt'}"]
-    out = files / "out"
+    out = tmp_path / "out"
     more = ["--data", "toy", "--frames", "2", "--limit", "2", "--direction", "0", "d3", *TOY, *rows]
     assert study.main(words(out, *more)) == 0
     (path,) = out.glob("*.json")
@@ -201,12 +202,12 @@ def test_the_record_and_the_curves_of_two_rows_on_test_clips(files, monkeypatch,
     assert (out / "c.png").stat().st_size > 1000
 
 
-def test_a_picture_of_ones_own_has_no_clip(files, monkeypatch):
+def test_a_picture_of_ones_own_has_no_clip(files, tmp_path, monkeypatch):
     monkeypatch.setattr(directions_figures, "Eye", Gauge)
-    picture = files / "face.png"
+    picture = tmp_path / "face.png"
     with media.ClipWriter(picture, media.PICTURE_RATE) as writer:
         writer.write(np.full((80, 64, 3), 90, np.uint8))
-    out = files / "out"
+    out = tmp_path / "out"
     more = ["--checkpoint", files / "lia.ckpt", "--source", picture, "--direction", "1"]
     assert study.main(words(out, *more)) == 0
     (path,) = out.glob("directions_lia_files_*.json")
@@ -217,9 +218,9 @@ def test_a_picture_of_ones_own_has_no_clip(files, monkeypatch):
     assert direction["clip"] == []
 
 
-def test_mistakes_are_one_line_and_leave_nothing(files, monkeypatch, fails):
+def test_mistakes_are_one_line_and_leave_nothing(files, tmp_path, monkeypatch, fails):
     monkeypatch.setattr(directions_figures, "Eye", Gauge)
-    out, lia = files / "out", ["--checkpoint", files / "lia.ckpt"]
+    out, lia = tmp_path / "out", ["--checkpoint", files / "lia.ckpt"]
     toy = ["--data", "toy", *TOY]
 
     def said(*more):
