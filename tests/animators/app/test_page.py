@@ -143,7 +143,7 @@ def test_a_checkpoint_decides_what_the_page_offers(gr, studio, runs):
     named = chosen(NAMED)
     assert "5 motion directions" in named.about
     assert named.picture["visible"]
-    assert [choice[0] for choice in named.mode["choices"]] == ["relative", "absolute"]
+    assert named.mode["choices"] == ["relative", "absolute"]
     assert not named.references["visible"]
     assert named.edits == [Edits()] * 3
     plain = chosen("fomm/checkpoints/last.ckpt")
