@@ -33,6 +33,8 @@ button[aria-label="Reset video to initial value"] { display: none !important; }
   .work { grid-template-columns: minmax(0, 1fr);
     grid-template-areas: "inputs" "result" "settings"; }
   .work > .result { position: static; }
+  .before, .after { height: 190px !important; }
+  .film { height: 220px !important; }
   .work.live > .result { position: sticky; top: 0; z-index: 5;
     background: var(--body-background-fill); padding-bottom: 6px; }
 }
