@@ -20,6 +20,11 @@ GROUPS = 32
 START_GAIN = 1e-5
 
 
+def widths_from(image_size: int) -> int:
+    """Give the size of 64 channels: the picture's at 512, as published, else 256, as LIA's."""
+    return max(image_size, 256)
+
+
 class FlowBlock(nn.Module):
     """Residual block of the flow trunk, whose second half starts out silent.
 
@@ -138,7 +143,8 @@ class Decoder(nn.Module):
 
     def __init__(self, image_size: int, latent_dim: int, multiplier: float, blocks: int) -> None:
         super().__init__()
-        width = channels(4, multiplier, image_size)
+        narrow_at = widths_from(image_size)
+        width = channels(4, multiplier, narrow_at)
         self.constant = nn.Parameter(torch.randn(1, width, 4, 4))
         self.start = StyledConv(width, width, latent_dim)
         self.levels = nn.ModuleList()
@@ -146,8 +152,8 @@ class Decoder(nn.Module):
         while size <= image_size:
             self.levels.append(
                 DecoderLevel(
-                    channels(size // 2, multiplier, image_size),
-                    channels(size, multiplier, image_size),
+                    channels(size // 2, multiplier, narrow_at),
+                    channels(size, multiplier, narrow_at),
                     latent_dim,
                     blocks=blocks,
                     first=size == 8,
@@ -170,8 +176,8 @@ class Decoder(nn.Module):
 class LiaXNetwork(LatentNetwork):
     """Encoder, motion head, motion dictionary and decoder.
 
-    Widths are counted from the picture down: 64 channels (times the multiplier) at its own size,
-    twice as many at each halving, 512 at most. At 256 pixels these are LIA's.
+    Widths, times the multiplier, are LIA's up to 256 pixels: 64 channels at a size of 256, twice as
+    many at each halving, 512 at most. At 512 pixels they are counted from there.
 
     Args:
         image_size: 64, 128, 256 or 512 pixels.
@@ -198,7 +204,13 @@ class LiaXNetwork(LatentNetwork):
         if blocks < 1:
             raise ValueError(f"blocks must be at least 1, got {blocks}")
         super().__init__(
-            LatentEncoder(image_size, latent_dim, channel_multiplier, image_size, widen_first=True),
+            LatentEncoder(
+                image_size,
+                latent_dim,
+                channel_multiplier,
+                widths_from(image_size),
+                widen_first=True,
+            ),
             MotionDictionary(latent_dim, motion_dim),
             EqualLinear(latent_dim, motion_dim),
             Decoder(image_size, latent_dim, channel_multiplier, blocks),

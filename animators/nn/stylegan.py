@@ -29,7 +29,7 @@ def channels(resolution: int, multiplier: float = 1.0, narrow_at: int = 256) -> 
         resolution: pixels, a power of two.
         multiplier: factor on the width.
         narrow_at: resolution of 64 channels, from which they double down to 512 and halve up:
-            256 in StyleGAN2 and LIA, whatever the picture's size, and the picture's in LIA-X.
+            256 in StyleGAN2 and LIA, whatever the picture's size; 512 in LIA-X of 512 pixels.
     """
     return max(1, round(min(WIDE, NARROW * narrow_at / resolution) * multiplier))
 
