@@ -55,7 +55,7 @@ def test_parameters_of_the_published_model():
         ("middle", 256, 249_019_764),
         ("large", 512, 910_571_751),
         ("large", 256, 710_244_574),
-        ("small", 64, 3_652_220),
+        ("small", 64, 3_116_940),
     ],
 )
 def test_parameters_of_the_papers_sizes(preset, size, parameters):

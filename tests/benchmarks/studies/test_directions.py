@@ -235,9 +235,24 @@ def test_mistakes_are_one_line_and_leave_nothing(files, tmp_path, monkeypatch, f
     assert "--steps must be" in said(*lia, *toy, "--steps", "1")
     assert "small letters" in said(*lia, *toy, "--name", "Two Words")
     assert "must end in .png or .svg" in said(*lia, *toy, "--curve", out / "c.jpg")
-    monkeypatch.setattr(Gauge, "see", lambda _, frame: directions_figures.Seen(frame, None, None))
-    assert "no face was found" in said(*lia, *toy, "--limit", "1", "--direction", "0")
     assert not out.exists()
+
+
+def test_sources_without_a_face_are_refused_behind_the_progress(
+    files, tmp_path, monkeypatch, capsys
+):
+    class Blind(Gauge):
+        def see(self, frame):
+            return directions_figures.Seen(frame, None, None)
+
+    monkeypatch.setattr(directions_figures, "Eye", Blind)
+    more = ["--checkpoint", files / "lia.ckpt", "--data", "toy", *TOY, "--limit", "1"]
+    assert study.main(words(tmp_path / "out", *more, "--direction", "0")) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].startswith("error: lia: no face was found in any of the 1 source")
+    assert not (tmp_path / "out").exists()
 
 
 def test_real_estimators_see_no_face_in_toy_pictures_and_one_in_a_portrait(
