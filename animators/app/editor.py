@@ -92,10 +92,11 @@ class Editor:
     def show_sliders(self) -> None:
         """Place a slider for each direction of the checkpoint that is chosen, whichever it is."""
 
-        @gr.render(inputs=[self.setting.checkpoint], **QUEUE)
         def sliders(checkpoint: str | None) -> None:
             if checkpoint is not None:
                 self._sliders(self.directions(checkpoint))
+
+        gr.render(inputs=[self.setting.checkpoint], **QUEUE)(sliders)
 
     def connect(self) -> None:
         """Draw the pair again whenever the source, the crop or the checkpoint changes."""

@@ -51,7 +51,9 @@ def find_checkpoints(runs: Path, given: Path | None = None) -> dict[str, Path]:
             if path.is_file():
                 found[folder.parent.name] = path
     found |= {path.name: path for path in runs.glob("*.ckpt") if path.is_file()}
-    ordered = {name: found[name] for name in sorted(found, key=media.natural_key)}
+    # without the key's last part `lia` comes before `lia_x`
+    names = sorted(found, key=lambda name: (media.natural_key(name)[:-1], name))
+    ordered = {name: found[name] for name in names}
     if given is None:
         return ordered
     own = [name for name, path in ordered.items() if path.exists() and _same(path, given)]

@@ -1,6 +1,5 @@
 """Tiny checkpoints, and uploads good and bad, for the page."""
 
-import pickle
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -29,10 +28,8 @@ def runs(tmp_path_factory):
         save_animator(tiny_animator(name, **changes), folder / name / "checkpoints/best.ckpt")
     save_animator(tiny_animator("fomm"), folder / "fomm/checkpoints/last.ckpt")
     save_animator(tiny_animator("dime"), folder / "dime.ckpt")
-    with (folder / "foreign.pth").open("wb") as file:
-        torch.save({"generator": {}}, file)
-    with (folder / "code.pth").open("wb") as file:
-        pickle.dump(_Foreign(), file)
+    torch.save({"generator": {}}, folder / "foreign.pth")
+    torch.save(_Foreign(), folder / "code.pth")
     return folder
 
 
