@@ -294,7 +294,7 @@ def test_no_file_is_large():
 
 
 def carriers(module):
-    """Distributions whose files hold a module: dlib-bin's own list of its modules leaves dlib out."""
+    """Distributions whose files hold a module: dlib-bin's own list of modules leaves dlib out."""
     return [
         each.name
         for each in importlib.metadata.distributions()
