@@ -197,7 +197,11 @@ class Editable(Protocol[Source, Motion]):
         ...
 
     def edit(self, source: Source, amounts: Mapping[str | int, float]) -> Source:
-        """Move the source along directions (by name or index); composes with `transfer`."""
+        """Move the source along directions (by name or index); edits add up.
+
+        Composes with `transfer` in relative mode, which alone keeps the source's own pose: another
+        mode refuses an edited source.
+        """
         ...
 
     def pose(self, source: Source) -> Motion:

@@ -113,9 +113,15 @@ class LatentAnimator(AnimatorModule):
         """Eq. 11 (absolute) and 12 (relative) of LIA, on magnitudes: w is linear in them.
 
         Raises:
-            ValueError: relative mode without a reference frame.
+            ValueError: relative mode without a reference frame, or an edited source in absolute
+                mode, whose z_s + w(A_t) does not contain A_s.
         """
         if mode is Mode.ABSOLUTE:
+            if source.shift is not None:
+                raise ValueError(
+                    "an edited source follows a clip in relative mode only: absolute motion "
+                    "replaces the edited pose"
+                )
             return driving
         if reference is None:
             raise ValueError("relative mode needs the driving clip's reference frame")
@@ -132,7 +138,7 @@ class LatentAnimator(AnimatorModule):
         return (source.magnitudes - motion.magnitudes).float().norm(dim=1)
 
     def edit(self, source: LatentSource, amounts: Mapping[str | int, float]) -> LatentSource:
-        """Move the source's magnitudes along directions, by name or index.
+        """Move the source's magnitudes along directions, by name or index; edits add up.
 
         Raises:
             ValueError: no such direction, or an animator without a dictionary.
@@ -141,7 +147,8 @@ class LatentAnimator(AnimatorModule):
         shift = torch.zeros_like(source.magnitudes)
         for name, amount in amounts.items():
             shift[:, known[find_direction(known, name)].index] += amount
-        return replace(source, magnitudes=source.magnitudes + shift)
+        total = shift if source.shift is None else source.shift + shift
+        return replace(source, magnitudes=source.magnitudes + shift, shift=total)
 
     def pose(self, source: LatentSource) -> LatentMotion:
         """The source's own magnitudes, edits included (eq. 11 of LIA-X)."""

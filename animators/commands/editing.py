@@ -28,7 +28,7 @@ from animators.weights import load_animator
 from datamodules import media
 
 SWEEP_RATE = Fraction(10)
-"""Frames per second of a sweep, as in the authors' linear manipulation."""
+"""Frames per second of a sweep, as in the linear manipulation of LIA's authors."""
 
 
 def edit(options: argparse.Namespace, opened: AnimatorModule | None = None) -> None:

@@ -22,11 +22,13 @@ class LatentSource:
         latent: z_s, (B, latent).
         magnitudes: A_s, (B, D); the displacement itself without a dictionary.
         features: maps (B, C, r, r) of the source, r from 8 pixels up to the picture's size.
+        shift: (B, D), what edits have added to the magnitudes; None of an unedited source.
     """
 
     latent: Tensor
     magnitudes: Tensor
     features: tuple[Tensor, ...]
+    shift: Tensor | None = None
 
 
 @dataclass(frozen=True)

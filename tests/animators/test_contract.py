@@ -311,8 +311,37 @@ def test_edits(tiny, clip):
     assert list(tiny.sweep) == sorted(tiny.sweep)
     assert (edited({name: direction.high}) - own).abs().mean() > 1e-3
     assert torch.equal(edited({name: 0.5}), edited({direction.index: 0.5}))
+    with pytest.raises(ValueError, match="in relative mode only"):
+        tiny.transfer(tiny.edit(source, {name: 0.5}), motion, None, Mode.ABSOLUTE)
     with pytest.raises(ValueError, match="no motion direction"):
         tiny.edit(source, {"d999": 1.0})
+
+
+def test_edits_add_up_in_any_order_and_zero_is_none(tiny, clip):
+    if not isinstance(tiny, Editable):
+        return
+    tiny = tiny.double()
+    source = tiny.encode_source(clip[:, 0].double())
+    motions = [tiny.encode_motion(clip[:, i].double()) for i in (1, 2)]
+    first, second = list(tiny.directions)[:2]
+
+    def followed(*edits):
+        state = source
+        for amounts in edits:
+            state = tiny.edit(state, amounts)
+        return tiny.render(state, tiny.transfer(state, *motions, Mode.RELATIVE))
+
+    plain = followed()
+    assert torch.equal(followed({name: 0.0 for name in tiny.directions}), plain)
+    at_once = followed({first: 0.5, second: -0.3})
+    for edits in (
+        [{first: 0.5}, {second: -0.3}],
+        [{second: -0.3}, {first: 0.5}],
+        [{first: 0.7, second: -0.3}, {tiny.directions[first].index: -0.2}],
+    ):
+        torch.testing.assert_close(followed(*edits), at_once, atol=1e-8, rtol=0)
+    assert (at_once - plain).abs().mean() > 1e-3
+    torch.testing.assert_close(followed({first: 0.5}, {first: -0.5}), plain, atol=1e-8, rtol=0)
 
 
 def test_frames_of_one_sample_are_not_copied(tiny, clip, references):

@@ -55,10 +55,16 @@ def fit(model, data, folder, callbacks=(), **options):
     return model
 
 
-def test_accumulated_batches_equal_one_large_batch(tmp_path):
-    """7 batches of 2 in windows of 4 and 3, against 8 then 6 at once, is checked on the first."""
-    small = lia(training=Training(accumulate=4, learning_rate=0.01))
-    large = lia(training=Training(learning_rate=0.01))
+def lia_x(**options):
+    weights = {"reconstruction": 1.0, "sparsity": 0.1}
+    return tiny_animator("lia_x", adversarial=False, loss_weights=weights, **options)
+
+
+@pytest.mark.parametrize("build", [lia, lia_x])
+def test_accumulated_batches_equal_one_large_batch(build, tmp_path):
+    """One window of 4 batches of 1 against a batch of 4; LIA-X's penalty is a mean over pairs."""
+    small = build(training=Training(accumulate=4, learning_rate=0.01))
+    large = build(training=Training(learning_rate=0.01))
     fit(small, pairs(8, 1), tmp_path, precision="64-true", limit_train_batches=4)
     fit(large, pairs(2, 4), tmp_path, precision="64-true", limit_train_batches=1)
     assert (small.optimizer_steps, large.optimizer_steps) == (1, 1)
