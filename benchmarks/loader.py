@@ -254,9 +254,7 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument(
         "--epoch-clips", type=int, default=1000, help="clips of the epoch whose memory is watched"
     )
-    described.add_argument(
-        "--output", type=Path, help="folder of the record (default: benchmarks/results)"
-    )
+    options.add_record(described)
     return described
 
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 Work = Callable[[argparse.Namespace], None]
 
@@ -73,3 +74,10 @@ def references_option(text: str) -> int:
 def add_device(options: argparse.ArgumentParser) -> None:
     """Add where the network runs."""
     options.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+
+
+def add_record(options: argparse.ArgumentParser) -> None:
+    """Add where the record lies."""
+    options.add_argument(
+        "--output", type=Path, help="folder of the record (default: benchmarks/results)"
+    )

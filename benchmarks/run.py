@@ -41,9 +41,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     described.add_argument("--no-lpips", action="store_true", help="leave LPIPS out")
     described.add_argument("--name", help="what the row is called (default: the animator)")
-    described.add_argument(
-        "--output", type=Path, help="folder of the record (default: benchmarks/results)"
-    )
+    options.add_record(described)
     options.add_device(described)
     return described
 

@@ -203,9 +203,7 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument("--clip-frames", type=int, default=32, help="driving frames")
     described.add_argument("--repeats", type=int, default=5, help="passes; the median counts")
     described.add_argument("--name", help="what it is called (default: the animator)")
-    described.add_argument(
-        "--output", type=Path, help="folder of the record (default: benchmarks/results)"
-    )
+    options.add_record(described)
     options.add_device(described)
     return described
 

@@ -122,9 +122,7 @@ def parser() -> argparse.ArgumentParser:
         "--curve", type=Path, help="the curves, .png or .svg (default: runs/directions/NAME-DATA)"
     )
     described.add_argument("--name", help="what the study is called (default: the animator)")
-    described.add_argument(
-        "--output", type=Path, help="folder of the record (default: benchmarks/results)"
-    )
+    options.add_record(described)
     options.add_device(described)
     return described
 

@@ -240,9 +240,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     described.add_argument("--seeds", type=int, default=3, help="splits of the recordings")
     described.add_argument("--name", help="what the study is called (default: its first row)")
-    described.add_argument(
-        "--output", type=Path, help="folder of the record (default: benchmarks/results)"
-    )
+    options.add_record(described)
     options.add_device(described)
     return described
 

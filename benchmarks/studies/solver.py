@@ -227,9 +227,7 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument("--width", type=int, default=32, help="channels of a random f")
     described.add_argument("--repeats", type=int, default=3, help="passes; the median counts")
     described.add_argument("--dtype", choices=("float64", "float32"), default="float64")
-    described.add_argument(
-        "--output", type=Path, help="folder of the record (default: benchmarks/results)"
-    )
+    options.add_record(described)
     described.add_argument("--curve", type=Path, help="draw error and memory here, .png or .svg")
     options.add_device(described)
     return described

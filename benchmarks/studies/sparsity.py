@@ -166,9 +166,7 @@ def parser() -> argparse.ArgumentParser:
         "--picture", type=Path, help="the maps, .png (default: runs/sparsity/NAME-DATA.png)"
     )
     described.add_argument("--name", default="sparsity", help="what the study is called")
-    described.add_argument(
-        "--output", type=Path, help="folder of the record (default: benchmarks/results)"
-    )
+    options.add_record(described)
     options.add_device(described)
     return described
 
