@@ -33,7 +33,11 @@ PRESENT = 0.5
 
 LOOKS = 3
 """Looks at a face, the square leaning as the last look found it to lean: the network knows upright
-faces best, and heads that lean by 20 to 40 degrees stand upright from the third look on."""
+faces best, and heads that lean by 20 degrees stand upright in the third look."""
+
+MOST_LOOKS = 8
+SETTLED = math.radians(2)
+"""Heads that lean further take more looks, until one of them turns the square by less than this."""
 
 EYES = (33, 263)
 """The outer corners of the eyes, the one on the picture's left first."""
@@ -134,8 +138,15 @@ class FaceMesh:
         side = MARGIN * max(face.right - face.left, face.bottom - face.top)
         region = Region((face.left + face.right) / 2, (face.top + face.bottom) / 2, side, 0.0)
         found = self._look(picture, region)
-        for _ in range(LOOKS - 1):
-            found = None if found is None else self._look(picture, upright(found))
+        for looks in range(1, MOST_LOOKS):
+            if found is None:
+                break
+            leaning = upright(found)
+            turned = abs(math.remainder(leaning.angle - region.angle, 2 * math.pi))
+            if looks >= LOOKS and turned < SETTLED:
+                break
+            region = leaning
+            found = self._look(picture, region)
         return found
 
     def _look(self, picture: Image.Image, region: Region) -> Floats | None:

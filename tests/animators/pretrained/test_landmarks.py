@@ -9,7 +9,7 @@ from PIL import Image
 
 from animators.metrics.head_pose import PAIRS, head_turn
 from animators.pretrained import FaceMesh, WeightsNotFound
-from animators.pretrained.landmarks import SIDE, Region, cut, upright
+from animators.pretrained.landmarks import MOST_LOOKS, SIDE, Region, cut, upright
 
 SHOWN = (4, 33, 263, 61, 291, 152)  # tip of the nose, corners of eyes and mouth, chin
 # Of the same frames, by another program: the network's square from the detector's own points.
@@ -105,7 +105,7 @@ def test_mirrored_picture_mirrored_points_and_turns(mesh, portrait_clips, found)
     for left, right in PAIRS:
         swap[left], swap[right] = right, left
     known = [index for pair in PAIRS for index in pair]
-    for (first, later), points in zip(portrait_clips[:3], found, strict=False):
+    for (first, later), points in zip(portrait_clips, found, strict=True):
         turn = head_turn(points, mesh.find(later))
         turned = [mesh.find(np.ascontiguousarray(picture[:, ::-1])) for picture in (first, later)]
         expected = points[swap] * [-1, 1, 1] + [256, 0, 0]
@@ -116,14 +116,34 @@ def test_mirrored_picture_mirrored_points_and_turns(mesh, portrait_clips, found)
         )
 
 
-@pytest.mark.parametrize("degrees", [-40, 20, 40])
+@pytest.mark.parametrize("degrees", [-40, -20, 20, 40])
 def test_a_leaning_picture_is_a_head_that_rolls(mesh, portraits, found, degrees):
-    """With one look these leans come out 4 to 20 degrees short."""
-    for picture, points in zip(portraits[2:4], found[2:4], strict=True):
+    """With one look these leans come out up to 7, and 33, degrees short."""
+    missed = 0
+    for picture, points in zip(portraits, found, strict=True):
         # PIL turns counterclockwise
         leaning = Image.fromarray(picture).rotate(-degrees, Image.Resampling.BICUBIC)
-        pose = head_turn(points, mesh.find(np.asarray(leaning)))
-        np.testing.assert_allclose((pose.yaw, pose.pitch, pose.roll), (0, 0, degrees), atol=3)
+        other = mesh.find(np.asarray(leaning))
+        if other is None:
+            missed += 1
+            continue
+        pose = head_turn(points, other)
+        np.testing.assert_allclose((pose.yaw, pose.pitch, pose.roll), (0, 0, degrees), atol=2)
+    # the detector was made for upright faces: it misses one that leans by 40
+    assert missed <= (abs(degrees) == 40)
+
+
+def test_an_upright_face_takes_no_more_looks_than_three(mesh, portraits, monkeypatch):
+    looks = []
+    look = mesh._look
+    monkeypatch.setattr(
+        mesh, "_look", lambda *given: (looks.append(given[1].angle), look(*given))[1]
+    )
+    mesh.find(portraits[2])
+    assert len(looks) == 3
+    leaning = Image.fromarray(portraits[2]).rotate(-40, Image.Resampling.BICUBIC)
+    mesh.find(np.asarray(leaning))
+    assert 3 < len(looks[3:]) <= MOST_LOOKS
 
 
 def test_a_small_picture_has_the_same_points(mesh, portraits, found):
