@@ -192,17 +192,20 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     for row, animator, amounts in zip(rows, animators, plans, strict=True):
         label = row.name if arguments.rows else own
         study = Study(animator, eye, amounts)
-        with tqdm(total=len(sources) * len(amounts), desc=label, unit="direction") as bar:
-            for source, video in sources:
-                for direction in study.add(video):
-                    bar.set_postfix_str(f"{source} {direction}")
-                    bar.update()
+        # first, as all the edits may take hours
+        for _, video in sources:
+            study.look(video)
         unedited = average(study.unedited)
         if not unedited["found"]:
             raise ValueError(
                 f"{label}: no face was found in any of the {len(sources)} source pictures and "
                 "their unedited drawings: take pictures of faces, or a checkpoint that draws them"
             )
+        with tqdm(total=len(sources) * len(amounts), desc=label, unit="direction") as bar:
+            for source, video in sources:
+                for direction in study.add(video):
+                    bar.set_postfix_str(f"{source} {direction}")
+                    bar.update()
         checkpoint = describe_checkpoint(row.path, animator)
         digests.append([label, checkpoint["sha256"]])
         measured.append(

@@ -87,7 +87,7 @@ class Study:
         amounts: direction -> amounts to draw, none of them 0.
 
     Attributes:
-        unedited: comparisons of the source pictures with their unedited drawings.
+        unedited: comparisons of the pictures that were looked at with their unedited drawings.
     """
 
     def __init__(self, model: Any, eye: Eye, amounts: Mapping[str, Sequence[float]]) -> None:
@@ -99,6 +99,17 @@ class Study:
             "picture": {},
             "clip": {},
         }
+
+    def look(self, video: "Tensor") -> None:
+        """Hold a source's first frame against its unedited drawing.
+
+        Args:
+            video: (T, 3, S, S) in [0, 1].
+        """
+        from animators.commands import pictures
+
+        _, still = self._unedited(video)
+        self.unedited.append(compare(self._eye.see(pictures.pixels(video[:1])[0]), still))
 
     def add(self, video: "Tensor") -> Iterable[str]:
         """Edit a source: its first frame as a picture; where it has more, also as a clip.
@@ -114,18 +125,13 @@ class Study:
         """
         import torch
 
-        from animators.commands import pictures
         from animators.commands.directions import drawn
 
-        first = video[:1].to(self._model.device)
-        # around single calls: a generator would keep it on between its steps
-        with torch.no_grad():
-            state = self._model.encode_source(first)
-        still = self._eye.see(drawn(self._model, state))
-        self.unedited.append(compare(self._eye.see(pictures.pixels(first)[0]), still))
+        state, still = self._unedited(video)
         moving = self._follow(video, state) if len(video) > 1 else []
         for name, amounts in self._amounts.items():
             for amount in amounts:
+                # around single calls: a generator would keep it on between its steps
                 with torch.no_grad():
                     edited = self._model.edit(state, {name: amount})
                 after = self._eye.see(drawn(self._model, edited))
@@ -135,6 +141,16 @@ class Study:
                     pairs = [compare(*pair) for pair in zip(moving, frames, strict=True)]
                     self._keep("clip", name, amount, pairs)
             yield name
+
+    def _unedited(self, video: "Tensor") -> tuple[object, Seen]:
+        """Encode a source's first frame, draw it and look at it."""
+        import torch
+
+        from animators.commands.directions import drawn
+
+        with torch.no_grad():
+            state = self._model.encode_source(video[:1].to(self._model.device))
+        return state, self._eye.see(drawn(self._model, state))
 
     def _follow(self, video: "Tensor", state: object) -> list[Seen]:
         """Draw and look at every frame of a clip that an encoded source follows."""

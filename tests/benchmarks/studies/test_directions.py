@@ -80,8 +80,11 @@ def painted(monkeypatch):
     monkeypatch.setattr(inference, "take_first", lambda motion, batch: motion[:batch])
     amounts = {"red": [-0.2, 0.2, 0.4], "d1": [0.1]}
     found = directions_figures.Study(Painter(), Gauge(), amounts)
-    assert list(found.add(flat([0.2, 0.2, 0.2]))) == ["red", "d1"]
-    list(found.add(flat([0.2, 0.2, 0.2], [0.2, 0.6, 0.2])))
+    picture, clip = flat([0.2, 0.2, 0.2]), flat([0.2, 0.2, 0.2], [0.2, 0.6, 0.2])
+    for video in (picture, clip):
+        found.look(video)
+    assert list(found.add(picture)) == ["red", "d1"]
+    list(found.add(clip))
     return found
 
 
@@ -238,7 +241,7 @@ def test_mistakes_are_one_line_and_leave_nothing(files, tmp_path, monkeypatch, f
     assert not out.exists()
 
 
-def test_sources_without_a_face_are_refused_behind_the_progress(
+def test_sources_without_a_face_are_refused_before_anything_is_edited(
     files, tmp_path, monkeypatch, capsys
 ):
     class Blind(Gauge):
@@ -246,6 +249,7 @@ def test_sources_without_a_face_are_refused_behind_the_progress(
             return directions_figures.Seen(frame, None, None)
 
     monkeypatch.setattr(directions_figures, "Eye", Blind)
+    monkeypatch.setattr(directions_figures.Study, "add", None)
     more = ["--checkpoint", files / "lia.ckpt", "--data", "toy", *TOY, "--limit", "1"]
     assert study.main(words(tmp_path / "out", *more, "--direction", "0")) == 2
     out, err = capsys.readouterr()
