@@ -59,7 +59,8 @@ def check_upload(payload: Any, kind: str) -> Any:
         What the component is to hold.
     """
     path = _place(payload)
-    if path is None:
+    # what was not uploaded is not looked at
+    if path is None or not path.resolve().is_relative_to(Path(get_upload_folder()).resolve()):
         return None
     try:
         if kind == "picture":

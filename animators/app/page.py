@@ -18,7 +18,7 @@ SWEEP_EVERY, KEEP_FOR = 600, 6 * 3600
 
 TABS = 3
 
-NOTHING = "No checkpoint was found in {runs}. Type the path of one, or train one: `make demo`."
+NOTHING = "No checkpoint was found in {runs}: train one with `make demo`"
 NOT_EDITABLE = (
     "It animates only: editing pictures and videos wants an animator with motion directions, such "
     "as lia or lia_x."
@@ -49,6 +49,8 @@ def build(studio: Studio, checkpoints: Mapping[str, Path], runs: Path) -> gr.Blo
         runs: where they were looked for.
     """
     first = next((str(path) for path in checkpoints.values()), None)
+    paths = studio.offered is None
+    nothing = NOTHING.format(runs=runs) + (", or type the path of one." if paths else ".")
     with gr.Blocks(
         title="Image animators",
         analytics_enabled=False,
@@ -58,12 +60,12 @@ def build(studio: Studio, checkpoints: Mapping[str, Path], runs: Path) -> gr.Blo
         checkpoint = gr.State(None)
         with gr.Row(elem_id="top"):
             gr.Markdown("# Image animators", elem_id="title")
-            about = gr.Markdown(NOTHING.format(runs=runs) if first is None else "", elem_id="about")
+            about = gr.Markdown(nothing if first is None else "", elem_id="about")
         with gr.Row(elem_id="head"):
             picker = gr.Dropdown(
                 [(name, str(path)) for name, path in checkpoints.items()],
-                value=first, allow_custom_value=True, label="Checkpoint", scale=3,
-                info="one of these runs, or the path of a file", elem_id="checkpoint",
+                value=first, allow_custom_value=paths, label="Checkpoint", scale=3,
+                info="one of these runs" + ", or the path of a file" * paths, elem_id="checkpoint",
             )  # fmt: skip
             crop = gr.Dropdown(
                 ["square", "stretch", "none"], value="square", allow_custom_value=True, scale=2,

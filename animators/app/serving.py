@@ -6,17 +6,52 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from starlette.middleware import Middleware
 
 from animators.app.page import build
 from animators.app.studio import Studio, find_checkpoints
 from animators.app.style import CSS, theme
 
 LARGEST_UPLOAD = "1gb"
+
+POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
+
+
+class OwnHost:
+    """Forbids the page to fetch anything from other hosts, such as gradio's program that trims.
+
+    Args:
+        app: the page, as ASGI has it.
+    """
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer with the policy among the headers."""
+
+        async def with_policy(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                policy = (b"content-security-policy", POLICY)
+                message = {**message, "headers": [*message.get("headers", ()), policy]}
+            await send(message)
+
+        await self.app(scope, receive, with_policy)
+
+
+def _own(host: str) -> bool:
+    """Whether an address is reached by this computer alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @contextmanager
@@ -45,7 +80,7 @@ def served(
         runs: folder of runs whose checkpoints are offered.
         checkpoint: one that is offered first; it is opened before anything is served.
         device: as `load_animator` takes it.
-        host: address that is listened to.
+        host: address that is listened to; where others reach it, no other checkpoints are opened.
         port: None takes the first free one from 7860 on.
 
     Raises:
@@ -53,17 +88,18 @@ def served(
         OSError: one that is missing, or a port or host that cannot be had.
     """
     with temporary_folder() as folder:
-        studio = Studio(device, folder / "results")
+        found = find_checkpoints(runs, checkpoint)
+        studio = Studio(device, folder / "results", None if _own(host) else found.values())
         if checkpoint is not None:
             studio.open(checkpoint)
-        page = build(studio, find_checkpoints(runs, checkpoint), runs)
+        page = build(studio, found, runs)
         page.queue(api_open=False)
         try:
             page.launch(
                 server_name=host, server_port=port, share=False, inbrowser=False, quiet=True,
                 prevent_thread_lock=True, max_file_size=LARGEST_UPLOAD, footer_links=[],
                 enable_monitoring=False, ssr_mode=False, mcp_server=False, pwa=False,
-                theme=theme(), css=CSS,
+                theme=theme(), css=CSS, app_kwargs={"middleware": [Middleware(OwnHost)]},
             )  # fmt: skip
             yield str(page.local_url), studio
         finally:

@@ -6,7 +6,7 @@ Pictures and clips come from the code of the commands `animate` and `edit`.
 import argparse
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -71,11 +71,13 @@ class Studio:
     Args:
         device: as `load_animator` takes it.
         folder: where clips are written, each into a folder of its own.
+        offered: the checkpoints that may be opened; None leaves it open, for one's own computer.
     """
 
-    def __init__(self, device: str, folder: Path) -> None:
+    def __init__(self, device: str, folder: Path, offered: Iterable[Path] | None = None) -> None:
         self.device = device
         self.folder = folder
+        self.offered = None if offered is None else {path.resolve() for path in offered}
         self._lock = Lock()
         self._opened: tuple[object, Any] | None = None
         self._encoded: OrderedDict[object, tuple[media.Frames, Any]] = OrderedDict()
@@ -97,6 +99,12 @@ class Studio:
             return model
 
     def _model(self, checkpoint: Path) -> Any:
+        # before the file is looked at: a visitor learns nothing about others
+        if self.offered is not None and checkpoint.resolve() not in self.offered:
+            raise ValueError(
+                f"{checkpoint} is not among the checkpoints of this page, which is served to other "
+                "computers and opens no others: choose one of the list"
+            )
         state = checkpoint.stat() if checkpoint.is_file() else None
         # a run that goes on training replaces its file
         key = (checkpoint, state and state.st_mtime_ns, state and state.st_size)

@@ -27,7 +27,8 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     options.add_argument(
         "--host", default="127.0.0.1", help="address to listen to (default: 127.0.0.1, this "
-        "computer alone; 0.0.0.0 lets everyone in who reaches it: there is no password)",
+        "computer alone; 0.0.0.0 lets everyone in who reaches it, without a password, to the "
+        "checkpoints of --runs and --checkpoint alone)",
     )  # fmt: skip
     options.add_argument("--port", type=_port, help="default: the first free one from 7860 on")
     add_device(options, chunk=False)

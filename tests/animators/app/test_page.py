@@ -131,6 +131,9 @@ def test_a_bad_upload_is_emptied_with_the_words_of_the_command(
     good = uploads.me if kind == "picture" else uploads.clip
     assert check_upload({"path": str(good)}, kind) == gr.skip()
     assert check_upload(None, kind) is None
+    # a file of this computer that nobody uploaded is not even looked at
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(uploads.folder / "elsewhere"))
+    assert check_upload({"path": str(good)}, kind) is None
 
 
 def test_a_checkpoint_decides_what_the_page_offers(gr, studio, runs):
@@ -212,6 +215,32 @@ def test_the_page_asks_nothing_of_the_network(gr, studio, runs):
     empty = build(studio, {}, runs)
     said = [block.value for block in empty.blocks.values() if isinstance(block, gr.Markdown)]
     assert any("No checkpoint was found" in text for text in said)
+
+
+@pytest.mark.parametrize(
+    ("host", "alone"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("my.pc", False)],
+)
+def test_the_path_of_any_checkpoint_is_taken_from_this_computer_alone(
+    host, alone, gr, runs, monkeypatch
+):
+    from animators.app import serving
+
+    shown = []
+
+    def launch(page, **options):
+        shown.append((page, options))
+        page.local_url = "address"
+
+    monkeypatch.setattr(gr.Blocks, "launch", launch)
+    with serving.served(runs, runs / NAMED, "cpu", host, None) as (_, studio):
+        page, options = shown[0]
+        assert options["server_name"] == host
+        assert not options["share"]
+        picker = next(block for block in page.blocks.values() if block.elem_id == "checkpoint")
+        assert picker.allow_custom_value == alone
+        assert (studio.offered is None) == alone
+        assert studio.open(runs / "lia/checkpoints/best.ckpt")
 
 
 def test_files_of_the_page_go_with_it(monkeypatch):

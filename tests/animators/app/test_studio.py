@@ -1,5 +1,7 @@
 """What the page makes is what the commands make."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -153,6 +155,25 @@ def test_what_cannot_be_is_refused_as_by_the_commands(studio, runs, lia_x, uploa
             call()
     assert not [path for path in studio.folder.rglob("*") if path.is_file()]
     assert not studio.busy
+
+
+def test_where_others_come_in_only_the_listed_checkpoints_are_opened(tmp_path, runs, uploads):
+    listed = find_checkpoints(runs)
+    studio = Studio("cpu", tmp_path / "results", listed.values())
+    for path in (*listed.values(), runs / "lia/../fomm/checkpoints/last.ckpt"):
+        assert studio.describe(path)
+    copy = uploads.folder / "best.ckpt"
+    copy.write_bytes(listed["lia"].read_bytes())
+    for path in (copy, runs / "foreign.pth", runs / "gone.ckpt", Path("/etc/passwd")):
+        for call in (
+            lambda path=path: studio.open(path),
+            lambda path=path: studio.preview(path, uploads.me, "square", {}),
+            lambda path=path: studio.edit_clip(path, uploads.clip, "square", {"0": 1.0}),
+            lambda path=path: studio.animate(path, uploads.me, uploads.clip, "square", {}),
+        ):
+            # the same of a file that is there and of one that is not
+            with pytest.raises(ValueError, match="not among the checkpoints of this page"):
+                call()
 
 
 def test_a_checkpoint_that_was_replaced_is_opened_again(studio, runs, uploads):
