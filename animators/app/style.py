@@ -6,11 +6,13 @@ FONTS = ("ui-sans-serif", "system-ui", "sans-serif")
 MONO = ("ui-monospace", "Consolas", "monospace")
 
 CSS = """
-.gradio-container { max-width: 1500px !important; margin: 0 auto; padding: 12px 16px !important; }
+.gradio-container { width: 100% !important; max-width: 1500px !important; margin: 0 auto;
+  padding: 12px 16px !important; box-sizing: border-box; }
 .gradio-container main, .gradio-container .wrap.fillable { width: 100% !important; }
 #top { align-items: baseline; }
 #top > * { min-width: 0 !important; }
-#title { flex: 0 0 auto; }
+#title { flex: 0 0 auto !important; width: auto !important; }
+#about { flex: 1 1 300px !important; width: auto !important; }
 #title h1 { font-size: 1.2rem; margin: 0; }
 #about p { margin: 0; color: var(--body-text-color-subdued); }
 .work { display: grid !important; gap: 14px; align-items: start;
@@ -30,12 +32,18 @@ CSS = """
 button[aria-label="Trim video to selection"],
 button[aria-label="Reset video to initial value"] { display: none !important; }
 @media (max-width: 760px) {
-  .work { grid-template-columns: minmax(0, 1fr);
-    grid-template-areas: "inputs" "result" "settings"; }
+  /* no grid: there a sticky part stays within its own area */
+  .work { display: flex !important; flex-flow: column nowrap; align-items: stretch; }
+  .work > *, .made, .preview { flex: none !important; width: 100% !important; }
   .work > .result { position: static; }
   .before, .after { height: 190px !important; }
   .film { height: 220px !important; }
-  .work.live > .result { position: sticky; top: 0; z-index: 5;
+  .work.film-first > .result { display: contents !important; }
+  .work > .settings { order: 1; }
+  .inputs { order: -2; }
+  .made { order: -1; }
+  .work > .result { order: 0; }
+  .work.live > .result, .preview { position: sticky; top: 0; z-index: 5;
     background: var(--body-background-fill); padding-bottom: 6px; }
 }
 """

@@ -15,6 +15,7 @@ from animators.commands.options import Crop
 HEIGHT = 230
 """Of an upload's place, in pixels."""
 RESULT_HEIGHT = 400
+PREVIEW_HEIGHT = 170
 
 MODES = "relative: moves as the clip moves; absolute: takes its poses; avd: fits them to its shape"
 
@@ -30,9 +31,9 @@ def _clip(label: str, kind: str) -> Any:
     return gr.Video(label=label, sources=["upload"], height=HEIGHT, elem_classes=kind, buttons=[])
 
 
-def _result() -> Any:
+def _result(height: int) -> Any:
     return gr.Video(
-        label="Result", interactive=False, height=RESULT_HEIGHT, autoplay=True, loop=True,
+        label="Result", interactive=False, height=height, autoplay=True, loop=True,
         buttons=["download"], elem_classes="film",
     )  # fmt: skip
 
@@ -59,7 +60,7 @@ class AnimateTab:
                 source, driving = _picture("Picture"), _clip("Driving clip", "driving")
             with gr.Column(elem_classes="result"):
                 button = gr.Button("Animate", variant="primary", elem_classes="go")
-                film = _result()
+                film = _result(RESULT_HEIGHT)
                 beside = _beside("show picture and driving clip beside the result")
             with gr.Column(elem_classes="settings"):
                 with gr.Row():
@@ -76,7 +77,7 @@ class AnimateTab:
                 )  # fmt: skip
                 self.editor = Editor(setting, source)
                 with gr.Accordion("Edit the picture first", open=False) as self.editing:
-                    self.editor.show_pair(170)
+                    self.editor.show_pair(PREVIEW_HEIGHT)
                     self.editor.show_buttons()
                     self.editor.show_sliders()
         self.editor.connect()
@@ -147,18 +148,20 @@ class VideoTab:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        with gr.Row(elem_classes="work"):
+        with gr.Row(elem_classes=["work", "film-first"]):
             with gr.Column(elem_classes="inputs"):
                 source = _clip("Clip", "source")
             self.editor = Editor(setting, source)
             with gr.Column(elem_classes="result"):
-                button = gr.Button("Edit the whole clip", variant="primary", elem_classes="go")
-                film = _result()
-                beside = _beside("show the clip beside the result")
+                with gr.Column(elem_classes="preview"):
+                    self.editor.show_pair(PREVIEW_HEIGHT)
+                    self.editor.show_buttons()
+                with gr.Column(elem_classes="made"):
+                    button = gr.Button("Edit the whole clip", variant="primary", elem_classes="go")
+                    film = _result(RESULT_HEIGHT - 120)
+                    beside = _beside("show the clip beside the result")
             with gr.Column(elem_classes="settings"):
                 gr.Markdown("The sliders show the clip's first frame; the others follow it.")
-                self.editor.show_pair(170)
-                self.editor.show_buttons()
                 self.editor.show_sliders()
         self.editor.connect()
         self.editor.redraw(_checked(source, "clip").then)

@@ -145,14 +145,14 @@ def test_a_checkpoint_decides_what_the_page_offers(gr, studio, runs):
 
     named = chosen(NAMED)
     assert "5 motion directions" in named.about
-    assert named.picture["visible"]
+    assert named.picture["interactive"]
     assert named.mode["choices"] == ["relative", "absolute"]
     assert not named.references["visible"]
     assert named.edits == [Edits()] * 3
     plain = chosen("fomm/checkpoints/last.ckpt")
     assert "wants an animator with motion directions" in plain.about
-    assert not plain.picture["visible"]
-    assert not plain.video["visible"]
+    assert not plain.picture["interactive"]
+    assert not plain.video["interactive"]
     assert not plain.editing["visible"]
     assert plain.tabs["selected"] == "animate"
     assert chosen("dime.ckpt").references["visible"]
