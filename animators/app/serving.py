@@ -13,8 +13,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from starlette.middleware import Middleware
-
 from animators.app.page import build
 from animators.app.studio import Studio, find_checkpoints
 from animators.app.style import CSS, theme
@@ -99,7 +97,7 @@ def served(
                 server_name=host, server_port=port, share=False, inbrowser=False, quiet=True,
                 prevent_thread_lock=True, max_file_size=LARGEST_UPLOAD, footer_links=[],
                 enable_monitoring=False, ssr_mode=False, mcp_server=False, pwa=False,
-                theme=theme(), css=CSS, app_kwargs={"middleware": [Middleware(OwnHost)]},
+                theme=theme(), css=CSS, app_kwargs={"middleware": [(OwnHost, (), {})]},
             )  # fmt: skip
             yield str(page.local_url), studio
         finally:

@@ -89,7 +89,14 @@ class Page:
     def changed(self, kind, before):
         image = self.place.locator(f".{kind} img").element_handle()
         self.tab.wait_for_function(CHANGES, arg=[image, before])
-        return self.image(kind)
+        return self.settled(kind)
+
+    def settled(self, kind):
+        """The picture that is left when no later one comes."""
+        shown = None
+        while shown != (shown := self.image(kind)):
+            self.tab.wait_for_timeout(1000)
+        return shown
 
     def slider(self, index):
         return self.place.locator(f".direction-{index}")
@@ -147,9 +154,7 @@ def test_a_picture_is_edited_by_sliders_and_the_last_edit_undone(page, runs, upl
     page.upload("source", uploads.me)
     plain = page.image("after")
     page.drag(3, 0.8)
-    first = page.changed("after", plain)
-    page.tab.wait_for_timeout(1500)
-    first, amount = page.image("after"), page.amount(3)
+    first, amount = page.changed("after", plain), page.amount(3)
     assert 0.1 < amount < 0.4
     made = uploads.folder / "out.png"
     words = ["--checkpoint", runs / "lia_x/checkpoints/best.ckpt", "--source", uploads.me]
