@@ -226,6 +226,8 @@ def test_a_process_in_the_middle_of_a_clip_ends_with_the_run(tmp_path, work):
     script.write_text(RUN)
     paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     how = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    # a shell's background job ignores SIGINT and hands that down
+    how["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     kinds = (signal.SIGKILL, signal.SIGINT)
     runs = {
         kind: subprocess.Popen(
@@ -240,7 +242,7 @@ def test_a_process_in_the_middle_of_a_clip_ends_with_the_run(tmp_path, work):
             process.kill()
         else:
             os.killpg(process.pid, kind)  # as the terminal does
-        process.wait(120)
+        process.wait(60)
         wait_for(lambda process=process: is_gone(process.pid))
         # what was begun is swept away by the run itself, or by the next
         assert bool(list(root.glob("train/.*.part"))) == (kind == signal.SIGKILL)
