@@ -33,13 +33,10 @@ def markdown(record: Record) -> str:
     aside = record["protocol"]["references"]
     clips = record["clips"]
     lines = [
-        f"### {record['data']}, few shots ({record['name']}): {clips['count']} clips, "
-        f"{clips['frames']} frames, `{record['protocol']['name']}`",
+        f"### {record['data']}, {'few shots' if aside else 'one shot'} ({record['name']}): "
+        f"{clips['count']} clips, {clips['frames']} frames, `{record['protocol']['name']}`",
         "",
-        f"N is the number of references that a row was given, out of the same {aside} frames of "
-        f"each clip, which count in `{WITH}` only. Bold compares rows of equal N only. `best of` "
-        "runs a one-shot animator from every view and keeps each clip's best by L1.",
-        "",
+        *([_about(aside), ""] if aside else []),
         _line("", ["N", *(f"{name} {'↑' if better[name] else '↓'}" for name in names)], BUDGET),
         "|---|" + "---:|" * (len(names) + 2) + "---|",
     ]
@@ -50,6 +47,14 @@ def markdown(record: Record) -> str:
         device = record["device"] if row["checkpoint"] else ""
         lines.append(_line(row["row"], [str(row["references"]), *cells], [budget, device]))
     return "\n".join([*lines, "", *_by_motion(record)])
+
+
+def _about(aside: int) -> str:
+    return (
+        f"N is the number of references that a row was given, out of the same {aside} frames of "
+        f"each clip, which count in `{WITH}` only. Bold compares rows of equal N only. `best of` "
+        "runs a one-shot animator from every view and keeps each clip's best by L1."
+    )
 
 
 def _by_motion(record: Record) -> list[str]:

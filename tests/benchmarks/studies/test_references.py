@@ -139,6 +139,15 @@ def test_bold_compares_rows_of_equal_references_only(made):
     assert "most motion" in text
 
 
+def test_rows_without_references_are_called_one_shot(made):
+    record = json.loads(made[0].read_text())
+    assert "number of references" in few_shot.markdown(record)
+    record["protocol"]["references"] = 0
+    text = few_shot.markdown(record)
+    assert text.startswith("### toy, one shot (trial): 3 clips")
+    assert "number of references" not in text
+
+
 def test_the_page_shows_the_study_beside_the_tables(made, tmp_path, capsys):
     quality = {
         "format": 1, "kind": "quality", "model": "lia", "data": "toy", "device": "CPU",
