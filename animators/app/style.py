@@ -25,6 +25,7 @@ CSS = """
   grid-template-columns: repeat(auto-fill, minmax(165px, 1fr)); }
 .sliders > .form { grid-column: 1 / -1; background: var(--block-background-fill); }
 .sliders .block { min-width: 0 !important; padding: 6px 10px !important; }
+.sliders input[type=range] { min-width: 60px !important; }
 .pair { flex-wrap: nowrap !important; }
 .pair > * { min-width: 0 !important; }
 .before img, .after img, .film video { width: 100%; height: 100%; object-fit: contain; }
