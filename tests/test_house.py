@@ -26,7 +26,7 @@ PICTURES_ALLOWED = {
     "benchmarks/curves/actions.png",
     "benchmarks/curves/bodies.png",
     "benchmarks/curves/lia-faces.png",
-    "benchmarks/curves/directions-lia-faces.png",
+    "benchmarks/curves/directions-penalty-faces.png",
     *(f"benchmarks/curves/references-few-shot-{d}.png" for d in ("actions", "bodies", "faces")),
 }
 PICTURE_SUFFIXES = {
