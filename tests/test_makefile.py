@@ -1,5 +1,6 @@
 """The Makefile composes runs as it says, and offers nothing that does not exist."""
 
+import os
 import re
 import shlex
 import shutil
@@ -14,6 +15,7 @@ from datamodules.__main__ import COMMANDS as DATA_COMMANDS
 from datamodules.prepare import command as prepare
 
 ROOT = Path(__file__).resolve().parents[1]
+HANDED_ON = ("ARGS", "MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS")
 TEXT = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
@@ -21,10 +23,13 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is n
 
 def dry(*arguments: str, fails: bool = False) -> str:
     """What make would run, or its complaint."""
+    # `make test ARGS=...` hands its own variables on to what it starts
+    own = {name: value for name, value in os.environ.items() if name not in HANDED_ON}
     done = subprocess.run(
         # the environment is taken for built, whatever the files' dates say
         ["make", "--dry-run", "--no-print-directory", "-o", ".venv/.ready", *arguments],
         cwd=ROOT,
+        env=own,
         capture_output=True,
         text=True,
         check=False,
