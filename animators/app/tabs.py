@@ -16,6 +16,8 @@ HEIGHT = 230
 """Of an upload's place, in pixels."""
 RESULT_HEIGHT = 400
 PREVIEW_HEIGHT = 170
+FILM_HEIGHT = 280
+"""Of a result that shares its column with a preview."""
 
 MODES = "relative: moves as the clip moves; absolute: takes its poses; avd: fits them to its shape"
 
@@ -158,7 +160,7 @@ class VideoTab:
                     self.editor.show_buttons()
                 with gr.Column(elem_classes="made"):
                     button = gr.Button("Edit the whole clip", variant="primary", elem_classes="go")
-                    film = _result(RESULT_HEIGHT - 120)
+                    film = _result(FILM_HEIGHT)
                     beside = _beside("show the clip beside the result")
             with gr.Column(elem_classes="settings"):
                 gr.Markdown("The sliders show the clip's first frame; the others follow it.")
