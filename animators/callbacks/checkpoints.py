@@ -1,6 +1,7 @@
 """`best.ckpt` and `last.ckpt` of a run, written whole or not at all."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,6 +50,10 @@ class Checkpoints(Checkpoint):
             epoch's end.
         monitor: validation metric of `best.ckpt`, lower is better unless `maximise`.
         maximise: higher is better.
+
+    Attributes:
+        seconds: that training batches took so far, with their loading and without validation; kept
+            over a resume, and written into each checkpoint as `training_seconds`.
     """
 
     def __init__(
@@ -60,7 +65,9 @@ class Checkpoints(Checkpoint):
         self.monitor = monitor
         self.maximise = maximise
         self.best: float | None = None
+        self.seconds = 0.0
         self._saved = -1
+        self._began = 0.0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Make this run's checkpoints atomic."""
@@ -69,6 +76,10 @@ class Checkpoints(Checkpoint):
     def folder(self, trainer: Trainer) -> Path:
         """Where the run keeps its checkpoints."""
         return Path(trainer.default_root_dir) / "checkpoints"
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.monotonic()
 
     def on_train_batch_end(
         self,
@@ -79,6 +90,7 @@ class Checkpoints(Checkpoint):
         batch_idx: int,
     ) -> None:
         """Save `last.ckpt` every so many optimiser steps."""
+        self._read_clock()
         module = cast(AnimatorModule, pl_module)
         steps = module.optimizer_steps
         due = steps % self.every_n_steps == 0 and steps != self._saved and steps > 0
@@ -108,9 +120,21 @@ class Checkpoints(Checkpoint):
         if closed:
             self._save(trainer, module, "last.ckpt")
 
+        self._began = time.monotonic()  # validation is no training
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save `last.ckpt`."""
         self._save(trainer, cast(AnimatorModule, pl_module), "last.ckpt")
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Say how long training has taken."""
+        checkpoint["training_seconds"] = self.seconds
+
+    def _read_clock(self) -> None:
+        now = time.monotonic()
+        self.seconds, self._began = self.seconds + now - self._began, now
 
     def _window_closed(self, trainer: Trainer, module: AnimatorModule, batch: int) -> bool:
         accumulate = module.training_settings.accumulate
@@ -125,10 +149,11 @@ class Checkpoints(Checkpoint):
         trainer.save_checkpoint(self.folder(trainer) / name, weights_only=False)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best score, for resuming."""
-        return {"best": self.best, "saved": self._saved}
+        """Return the best score and the time taken, for resuming."""
+        return {"best": self.best, "saved": self._saved, "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the best score."""
         self.best = state_dict["best"]
         self._saved = state_dict["saved"]
+        self.seconds = state_dict.get("seconds", 0.0)  # older checkpoints do not say

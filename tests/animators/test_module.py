@@ -1,5 +1,7 @@
 """The training loop: accumulation, clipping, precision, averages, what a checkpoint holds."""
 
+import time
+
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
@@ -109,9 +111,11 @@ def test_a_loss_that_is_no_number_stops_training_with_a_remedy(tmp_path):
 
 
 def test_the_checkpoint_opens_to_the_average(tmp_path):
+    began = time.monotonic()
     model = fit(lia(), pairs(4, 2), tmp_path, [Ema(decay=0.9), Checkpoints(every_n_steps=4)])
     state = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
     assert state["training"] == {"optimizer_steps": 4, "batches_seen": 4, "pairs_seen": 8}
+    assert 0 < state["training_seconds"] < time.monotonic() - began
     average, raw = state["state_dict"], state["current_model_state"]
     assert any(not torch.equal(average[k], raw[k]) for k in raw)
     opened = load_animator(tmp_path / "checkpoints/last.ckpt", device="cpu")

@@ -34,3 +34,13 @@ def test_a_save_that_breaks_off_leaves_the_old_file(tmp_path):
 def test_an_interval_below_one_is_refused():
     with pytest.raises(ValueError, match="at least 1"):
         Checkpoints(every_n_steps=0)
+
+
+def test_the_time_taken_is_kept_over_a_resume_and_older_runs_begin_at_none():
+    taken = Checkpoints()
+    taken.seconds = 7.5
+    resumed = Checkpoints()
+    resumed.load_state_dict(taken.state_dict())
+    assert resumed.seconds == 7.5
+    resumed.load_state_dict({"best": None, "saved": -1})
+    assert resumed.seconds == 0
