@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -148,20 +148,30 @@ class TestClips:
         self.frames = 0
         self.count = 0
 
+    pictures: tuple[str, ...] = ("video", "references")
+    """Keys of a batch that become floats: those that are hashed, the clip last, then references."""
+
+    def batches(self) -> Iterator[dict[str, Any]]:
+        """Give each clip as the datamodule does."""
+        loader = self.data.test_dataloader()
+        total = len(loader) if self.limit is None else min(self.limit, len(loader))
+        yield from tqdm(islice(loader, total), total=total, desc=self.title, unit="clip")
+
+    @staticmethod
+    def label(batch: Mapping[str, Any]) -> Any:
+        """What a clip is known by."""
+        return batch["name"], batch["frame_index"].tolist()
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Give each clip: `video` (1, T, 3, H, W) and `references` in [0, 1], `name`, `fps`."""
         digest = hashlib.sha256()
         self.frames, self.count = 0, 0
-        loader = self.data.test_dataloader()
-        total = len(loader) if self.limit is None else min(self.limit, len(loader))
-        clips = islice(loader, total)
-        for batch in tqdm(clips, total=total, desc=self.title, unit="clip"):
-            digest.update(repr((batch["name"], batch["frame_index"].tolist())).encode())
-            digest.update(batch["video"].numpy().tobytes())
-            self.frames += batch["video"].shape[1]
+        for batch in self.batches():
+            digest.update(repr(self.label(batch)).encode())
+            for key in self.pictures[:-1]:
+                digest.update(batch[key].numpy().tobytes())
+            self.frames += batch[self.pictures[-2]].shape[1]
             self.count += 1
-            floats = {
-                key: media.to_float(batch[key].to(self.device)) for key in ("video", "references")
-            }
+            floats = {key: media.to_float(batch[key].to(self.device)) for key in self.pictures}
             yield batch | floats
         self.digest = digest.hexdigest()

@@ -71,6 +71,13 @@ def references_option(text: str) -> int:
     return int(text)
 
 
+def count_option(text: str) -> int:
+    """Read a number of things, from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
 def add_device(options: argparse.ArgumentParser) -> None:
     """Add where the network runs."""
     options.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")

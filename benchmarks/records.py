@@ -201,12 +201,31 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
         FileNotFoundError: there is none.
         ValueError: one is damaged.
     """
-    paths = [path for path in sorted(folder.glob("*.json")) if not path.name.startswith(OTHERS)]
-    if not paths:
+    found = all_quality(folder)
+    if not found:
         raise FileNotFoundError(
             f"there is no record in {folder}: make one with `make benchmark MODELS=... DATA=...`"
         )
-    return _newest([read_record(path) for path in paths], "model")
+    return _newest(found, "model")
+
+
+def all_quality(folder: Path) -> list[dict[str, Any]]:
+    """Read all records of quality measurements below a folder; perhaps there is none.
+
+    Raises:
+        ValueError: one is damaged.
+    """
+    paths = [path for path in sorted(folder.glob("*.json")) if not path.name.startswith(OTHERS)]
+    return [read_record(path) for path in paths]
+
+
+def read_speed_records(folder: Path) -> list[dict[str, Any]]:
+    """Read all records of `python -m benchmarks speed` below a folder; perhaps there is none.
+
+    Raises:
+        ValueError: one is damaged.
+    """
+    return [_read(path, STUDY, "speed") for path in sorted(folder.glob("speed_*.json"))]
 
 
 def read_few_shot_record(path: Path) -> dict[str, Any]:
@@ -252,9 +271,12 @@ def read_study_record(path: Path, kind: str) -> dict[str, Any]:
 
 
 def _newest(found: Iterable[dict[str, Any]], who: str) -> list[dict[str, Any]]:
-    newest: dict[tuple[str, ...], dict[str, Any]] = {}
+    newest: dict[tuple[Any, ...], dict[str, Any]] = {}
     for record in found:
-        key = (record[who], record["data"], record["protocol"]["name"], record["device"])
+        key = (
+            *(record[who], record["data"], record["protocol"]["name"], record["device"]),
+            *(str(record.get(part)) for part in ("seed_trained", "trained_on")),
+        )
         if key not in newest or newest[key]["date"] <= record["date"]:
             newest[key] = record
     return list(newest.values())

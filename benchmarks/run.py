@@ -6,14 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import options
+from benchmarks import options, protocols
 
 if TYPE_CHECKING:
     from animators.module import AnimatorModule
+    from benchmarks.groups import Networks
 
 
 REFERENCES = ("--references 3", "--references 0")
 """How the user asks for references, and for none."""
+ROOT = "--data.init_args.root"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,31 +25,32 @@ def parser() -> argparse.ArgumentParser:
     )
     described.add_argument("--checkpoint", required=True, type=Path, help="a trained animator")
     options.add_data(described)
-    described.add_argument(
-        "--averaging", choices=("video", "frame"), default="video", help="mean over the clips' "
-        "means (LIA, default), or over all frames (FOMM)",
-    )  # fmt: skip
-    described.add_argument(
-        "--scored", choices=("remaining", "all"), default="remaining", help="frames that count: "
-        "all but the source frame (LIA, default), or that one too (FOMM)",
-    )  # fmt: skip
-    described.add_argument(
-        "--references", type=options.references_option, metavar="N", help="frames of each clip "
-        "that are not scored, for the animator to see (default: the YAML's, which have 0)",
-    )  # fmt: skip
+    protocols.add_protocol(described)
+    protocols.add_edit(described)
     described.add_argument(
         "--best-of-views", action="store_true", help="for one-shot animators: run from the source "
         "and from each reference, and keep each clip's best by L1; the row says so in its name",
     )  # fmt: skip
-    described.add_argument("--no-lpips", action="store_true", help="leave LPIPS out")
+    described.add_argument(
+        "--plain", action="store_true", help="for one-shot animators under recon-few: from the "
+        "source alone, on the frames that those with references are scored on",
+    )  # fmt: skip
     described.add_argument("--name", help="what the row is called (default: the animator)")
+    described.add_argument(
+        "--trained-on", metavar="NAME", help="the set that the checkpoint was trained on, where it "
+        "is another one: a zero-shot row",
+    )  # fmt: skip
     options.add_record(described)
     options.add_device(described)
     return described
 
 
-def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+def measure(arguments: argparse.Namespace, networks: "Networks | None" = None) -> dict[str, Any]:
     """Score a checkpoint and copy-source under one protocol.
+
+    Args:
+        arguments: as `parser` reads them.
+        networks: those of metrics, where other rows have opened them already.
 
     Returns:
         The record.
@@ -56,33 +59,54 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         OSError: a file is missing.
         ValueError: a file is damaged, or things do not fit each other.
     """
-    from animators.animator import model_name
-    from animators.metrics import Protocol, Scored, copy_source
     from animators.weights import load_animator
-    from benchmarks import records
-    from benchmarks.data import TestClips, build_data, data_file, public_options, read_options
-    from benchmarks.views import Suites, Views
+    from benchmarks.data import data_file, read_options
+    from benchmarks.groups import Networks
 
     file = data_file(arguments.data)
     settings = read_options(file, arguments.overrides)
     animator = load_animator(arguments.checkpoint, arguments.device)
     settings |= {"image_size": animator.image_size, "frames": arguments.frames}
     settings |= {} if arguments.root is None else {"root": arguments.root}
-    settings |= {} if arguments.references is None else {"references": arguments.references}
-    views = Views(settings["references"], arguments.best_of_views)
-    name = arguments.name or model_name(type(animator))
+    score = _cross if arguments.protocol in protocols.CROSS else _reconstruction
+    said = score(arguments, animator, settings, networks or Networks())
+    return {
+        **said,
+        "data": file.stem,
+        "asked": asked(arguments),
+        **({"trained_on": arguments.trained_on} if arguments.trained_on else {}),
+        "checkpoint": describe_checkpoint(arguments.checkpoint, animator),
+        "seed": settings["seed"],
+        **_provenance(animator),
+    }
+
+
+def _reconstruction(
+    arguments: argparse.Namespace, animator: "AnimatorModule", settings: Any, networks: "Networks"
+) -> dict[str, Any]:
+    from animators.metrics import WAYS, Protocol, Scored, copy_source
+    from benchmarks import groups
+    from benchmarks.data import TestClips, build_data
+    from benchmarks.views import Suites, Views
+
+    for option, value in (("pairs", None), ("sources", None), ("edit", [])):
+        if getattr(arguments, option) != value:
+            raise ValueError(f"--{option} is for the cross-* protocols, not {arguments.protocol}")
+    settings |= {"references": references_of(arguments, settings["references"])}
+    aside = settings["references"]
+    if arguments.plain and (arguments.best_of_views or not aside):
+        raise ValueError("--plain is a row of its own under --protocol recon-few")
+    views = Views(0 if arguments.plain else aside, arguments.best_of_views)
+    name = _named(arguments, animator)
     views.check(animator, name, "--best-of-views", *REFERENCES)
+    way = WAYS.get(arguments.protocol, WAYS["recon-lia"])
     data = build_data(settings)
     protocol = Protocol(
-        image_size=animator.image_size,
-        frames=arguments.frames,
-        averaging=arguments.averaging,
-        scored=arguments.scored,
-        references=views.references,
-        split=data.split_name,
-        clips=data.test_names,
-    )
-    suites = Suites(protocol, lpips=not arguments.no_lpips)
+        animator.image_size, arguments.frames, way.averaging, way.scored, aside,
+        split=data.split_name, clips=data.test_names,
+    )  # fmt: skip
+    extras = groups.build(arguments.metrics or (), way.averaging, networks, cross=False)
+    suites = Suites(protocol, not arguments.no_lpips, extras)
     clips = TestClips(data, animator.device, "copy-source")
     copied = suites.evaluate(copy_source, clips, replace(views, best=False))
     clips.title = views.label(name)
@@ -93,22 +117,139 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "copy_source_with_references": copied.with_references,
     }
     return {
-        "format": records.FORMAT,
-        "kind": "quality",
+        **rows(protocol.as_dict(), measured, copied, extras, suites.higher_is_better),
         "model": views.label(name),
         **({"views": views.words} if views.best else {}),
-        "data": file.stem,
-        "protocol": protocol.as_dict(),
-        "metrics": measured.metrics,
-        "copy_source": copied.metrics,
-        **(beside if views.references else {}),
-        "higher_is_better": suites.higher_is_better,
-        "checkpoint": describe_checkpoint(arguments.checkpoint, animator),
+        **(beside if aside else {}),
         "clips": {"count": clips.count, "frames": frames, "sha256": clips.digest},
-        "config": public_options(settings),
-        "seed": settings["seed"],
-        **records.provenance(animator.device),
+        "config": _public(settings),
     }
+
+
+def _cross(
+    arguments: argparse.Namespace, animator: "AnimatorModule", settings: Any, networks: "Networks"
+) -> dict[str, Any]:
+    from animators.inference import check_mode
+    from animators.metrics import CROSS_WAYS
+    from benchmarks import cross, groups
+    from benchmarks.data import build_data
+    from benchmarks.views import Views
+
+    label, name = arguments.protocol, _named(arguments, animator)
+    if arguments.best_of_views:
+        raise ValueError("--best-of-views needs the right frames, which no cross-* protocol has")
+    amounts = cross.parse_edit(arguments.edit)
+    check_mode(animator, arguments.mode)
+    animate = cross.edited_animate(animator, arguments.mode, amounts)
+    settings |= {"references": references_of(arguments, 0), "sources": arguments.sources}
+    Views(settings["references"]).check(animator, name, "--best-of-views", *REFERENCES)
+    if amounts and settings["references"]:
+        raise ValueError("--edit moves one picture: leave --references out")
+    pairs = cross.number_of_pairs(label, build_data(settings), arguments.pairs)
+    data = build_data(settings | {"cross_pairs": pairs})
+    how = {"mode": arguments.mode, "references": settings["references"]}
+    protocol = cross.protocol_of(label, animator, data, **how)
+    wanted = arguments.metrics or ("faces", "distances")
+    extras = groups.build(wanted, protocol.averaging, networks, cross=True)
+    first = CROSS_WAYS[label].first
+    clips = cross.CrossClips(data, animator.device, "copy-source", first)
+    copied = cross.evaluate(cross.hold_still, clips, extras)
+    clips.title = name
+    measured = cross.evaluate(animate, clips, extras)
+    edit = " ".join(arguments.edit)
+    return {
+        **rows(protocol.as_dict(), measured, copied, extras, extras.higher_is_better),
+        "model": f"{name} (edited {edit})" if edit else name,
+        **({"views": f"edited {edit}"} if edit else {}),
+        "clips": {"count": clips.count, "frames": clips.frames, "sha256": clips.digest},
+        "config": _public(settings | {"cross_pairs": pairs}),
+    }
+
+
+def asked(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Say what of a measurement the user chose: a record of the same is not made again."""
+    names = (
+        *("protocol", "metrics", "frames", "references", "pairs", "sources", "mode", "edit"),
+        *("best_of_views", "plain", "no_lpips", "name", "trained_on"),
+    )
+    # where the clips lie is a matter of one machine
+    overrides = [word for word in arguments.overrides if not word.startswith(ROOT)]
+    return {name: getattr(arguments, name) for name in names} | {"overrides": overrides}
+
+
+def references_of(arguments: argparse.Namespace, usual: int) -> int:
+    """Say how many references a protocol takes: as asked for, else its own number, else `usual`."""
+    few = arguments.protocol == "recon-few"
+    if arguments.references is not None:
+        if few and not arguments.references:
+            raise ValueError("recon-few wants references: --references 1 or more, or recon-lia")
+        if arguments.references and arguments.protocol in ("recon-fomm", "recon-liax"):
+            raise ValueError(f"{arguments.protocol} has no references: take --protocol recon-few")
+        return int(arguments.references)
+    return protocols.FEW if few else usual
+
+
+def rows(
+    protocol: dict[str, Any], measured: Any, copied: Any, extras: Any, better: dict[str, bool]
+) -> dict[str, Any]:
+    """Give the part of a record that holds numbers: means, and each clip's own.
+
+    Args:
+        protocol: its fields.
+        measured: the animator's `Score`, over the same clips as
+        copied: copy-source's.
+        extras: the metrics beside the suite's, as the animator's row left them.
+        better: metric -> whether more is better.
+    """
+    from benchmarks.records import FORMAT
+
+    kept = [name for name in measured.metrics if name in copied.metrics]
+    clips = [
+        {
+            "name": ours.name,
+            "motion": _short(float(ours.motion.mean())),
+            "metrics": {name: _short(value) for name, value in ours.metrics.items()},
+            "copy_source": {name: _short(value) for name, value in theirs.metrics.items()},
+            "l1": [_short(value) for value in ours.l1.tolist()],
+            "motion_frames": [_short(value) for value in ours.motion.tolist()],
+        }
+        for ours, theirs in zip(measured.clips, copied.clips, strict=True)
+    ]
+    return {
+        "format": FORMAT,
+        "kind": "quality",
+        "protocol": protocol,
+        "metrics": {name: measured.metrics[name] for name in kept},
+        "copy_source": {name: copied.metrics[name] for name in kept},
+        "higher_is_better": {name: better[name] for name in kept},
+        "left_out": extras.left_out,
+        "detectors": extras.detectors,
+        "samples": extras.samples,
+        "per_clip": clips,
+    }
+
+
+def _short(value: float) -> float:
+    """Six significant digits: enough for intervals, and a third of the file."""
+    return float(f"{value:.6g}")
+
+
+def _named(arguments: argparse.Namespace, animator: "AnimatorModule") -> str:
+    from animators.animator import model_name
+
+    return str(arguments.name or model_name(type(animator)))
+
+
+def _public(settings: dict[str, Any]) -> dict[str, Any]:
+    from benchmarks.data import public_options
+
+    return public_options(settings)
+
+
+def _provenance(animator: "AnimatorModule") -> dict[str, Any]:
+    from benchmarks.records import provenance
+
+    return provenance(animator.device)
 
 
 def describe_checkpoint(path: Path, animator: "AnimatorModule") -> dict[str, Any]:
@@ -116,7 +257,10 @@ def describe_checkpoint(path: Path, animator: "AnimatorModule") -> dict[str, Any
     from animators.pretrained.files import sha256_of
     from animators.weights import read_checkpoint
 
-    trained = read_checkpoint(path).get("training")
+    checkpoint = read_checkpoint(path)
+    trained = checkpoint.get("training")
+    if isinstance(trained, dict) and "training_seconds" in checkpoint:
+        trained = trained | {"seconds": checkpoint["training_seconds"]}
     description = animator.description()
     return {
         "file": path.name,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from animators.metrics import FrameAverage, Protocol, ReconstructionSuite, Scored, build_lpips
 from animators.metrics.frames import l1
+from benchmarks.extras import Extras
 from datamodules.items import spread
 
 if TYPE_CHECKING:
@@ -122,14 +123,16 @@ class Suites:
     Args:
         protocol: what the numbers mean.
         lpips: whether LPIPS is measured.
+        extras: metrics beside the suite's, of the frames that count.
 
     Raises:
         WeightsNotFound: LPIPS is wanted and its weights are nowhere.
     """
 
-    def __init__(self, protocol: Protocol, lpips: bool) -> None:
+    def __init__(self, protocol: Protocol, lpips: bool, extras: Extras | None = None) -> None:
         network: nn.Module | bool = build_lpips() if lpips else False
         self.protocol = protocol
+        self.extras = Extras() if extras is None else extras
         self.scored = ReconstructionSuite(protocol, lpips=network)
         # more frames than the protocol reads: it would refuse them
         self.counted = ReconstructionSuite(replace(protocol, frames=None), lpips=network)
@@ -138,7 +141,7 @@ class Suites:
     @property
     def higher_is_better(self) -> dict[str, bool]:
         """Tell for each metric whether more is better."""
-        return self.scored.higher_is_better
+        return self.scored.higher_is_better | self.extras.higher_is_better
 
     def evaluate(self, reconstruct: Reconstruct, clips: Iterable[Clip], views: Views) -> Score:
         """Rebuild and score clips.
@@ -158,6 +161,7 @@ class Suites:
         """
         self.scored.reset()
         self.counted.reset()
+        self.extras.reset()
         found = []
         for clip in clips:
             if not bool(clip["counts"].all()):
@@ -170,7 +174,7 @@ class Suites:
         if not found:
             raise ValueError("there is no clip to evaluate")
         beside = self.counted.summary() if self.protocol.references else {}
-        return Score(self.scored.summary(), beside, found)
+        return Score(self.scored.summary() | self.extras.summary(), beside, found)
 
     @torch.no_grad()
     def _score(self, reconstruct: Reconstruct, clip: Clip, views: Views) -> ClipScore:
@@ -187,9 +191,11 @@ class Suites:
         self.scored.update_clip(best[0][2], video)
         if self.protocol.references:
             self.counted.update_clip(best[1][2], joined)
+        kept, real = best[0][2], video.to(best[0][2].device)
+        more = self.extras.update(kept[0, self.start :], real[0, self.start :], real[0, 0])
         return ClipScore(
             name=clip["name"][0],
-            metrics=_added(before, _sums(self.scored)),
+            metrics=_added(before, _sums(self.scored)) | more,
             view=best[0][1],
             l1=self._frames_l1(best[0][2], video),
             motion=self._frames_l1(video[:, :1].expand_as(video), video),

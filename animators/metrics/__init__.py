@@ -9,13 +9,18 @@ from animators.metrics.average import (
     Psnr,
     Ssim,
 )
+from animators.metrics.cross import CROSS_WAYS, PER_CLIP, CrossProtocol
 from animators.metrics.lpips import Lpips, build_lpips
-from animators.metrics.protocol import Averaging, Protocol, Scored
+from animators.metrics.protocol import WAYS, Averaging, Protocol, Scored
 from animators.metrics.suite import ReconstructionSuite, copy_source, evaluate_clips
 
 __all__ = [
+    "CROSS_WAYS",
     "L1",
+    "PER_CLIP",
+    "WAYS",
     "Averaging",
+    "CrossProtocol",
     "FrameAverage",
     "Lpips",
     "MovingL1",

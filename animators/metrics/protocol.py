@@ -3,7 +3,7 @@
 import re
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 REFERENCE_RULE = "equally spaced among the frames that are not scored"
 
@@ -28,6 +28,21 @@ class Scored(StrEnum):
     REMAINING = "remaining"
     ALL = "all"
 
+
+class Way(NamedTuple):
+    """Which frames count, and how they become one number."""
+
+    scored: Scored
+    averaging: Averaging
+
+
+WAYS = {
+    "recon-lia": Way(Scored.REMAINING, Averaging.VIDEO),
+    "recon-fomm": Way(Scored.ALL, Averaging.FRAME),
+    "recon-liax": Way(Scored.ALL, Averaging.VIDEO),
+}
+"""Ways of scoring a reconstruction without references, by the paper that has them: LIA leaves its
+source out, FOMM takes the mean over all frames, LIA-X scores whole videos."""
 
 _NAME = re.compile(
     r"(?P<task>\w+)-(?P<image_size>\d+)px-(?P<frames>full|\d+frames)-source(?P<source_frame>\d+)"
@@ -100,6 +115,18 @@ class Protocol:
             + (f"@{self.clips}" if self.clips else "")
         )
 
+    @property
+    def label(self) -> str:
+        """Whose way of scoring it is: `recon-lia`, `recon-fomm`, `recon-liax` or `recon-few`.
+
+        Where frames and averages are nobody's, `reconstruction`. How many frames of a clip are
+        read stands in `name`: the papers read all.
+        """
+        if self.references:
+            return "recon-few"
+        known = {(how.scored, how.averaging): label for label, how in WAYS.items()}
+        return known.get((self.scored, self.averaging), "reconstruction")
+
     @classmethod
     def from_name(cls, name: str) -> Self:
         """Read a protocol's name; one without a split is of an `own` one.
@@ -131,6 +158,7 @@ class Protocol:
             "scored": str(self.scored),
             "reference_rule": REFERENCE_RULE,
             "name": self.name,
+            "label": self.label,
         }
 
     @property

@@ -1,0 +1,218 @@
+"""`python -m benchmarks compare`: what is missing of a table is measured, the rest is kept.
+
+One line of words gives all animators on the same clips under the protocols asked for: each row's
+record, their tables (Markdown, CSV, LaTeX), their cost, and one page with films to look at. Broken
+off, the same words go on where it stopped.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import options, protocols
+from benchmarks.run import asked, measure
+from benchmarks.run import parser as run_parser
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row to measure: a checkpoint, and the words of `benchmarks run` that measure it."""
+
+    name: str
+    seed: int
+    checkpoint: Path
+    words: tuple[str, ...]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command's options."""
+    described = argparse.ArgumentParser(
+        prog="python -m benchmarks compare", description=__doc__, allow_abbrev=False
+    )
+    described.add_argument("--models", nargs="+", required=True, metavar="MODEL")
+    options.add_data(described)
+    protocols.add_protocol(described, one=False)
+    described.add_argument(
+        "--edit", nargs="+", metavar="DIRECTION=AMOUNT", default=[], help="cross-*: rows with an "
+        "edited source beside the plain ones, for animators with motion directions",
+    )  # fmt: skip
+    described.add_argument(
+        "--runs", type=Path, default=Path("runs"), help="folder of MODEL-DATA[-seedN]/checkpoints"
+    )
+    described.add_argument(
+        "--seeds", type=options.references_option, nargs="+", default=[0], metavar="N",
+        help="of training; those that were trained are taken (default: 0)",
+    )  # fmt: skip
+    described.add_argument(
+        "--trained-on", metavar="NAME", help="take the checkpoints of another set: zero-shot"
+    )
+    described.add_argument("--no-speed", action="store_true", help="leave costs unmeasured")
+    described.add_argument(
+        "--clips", type=int, default=8, help="films on the page (default: 8); 0 makes no page"
+    )
+    described.add_argument(
+        "--folder", type=Path, help="of tables, page (default: runs/benchmark/DATA)"
+    )
+    options.add_record(described)
+    options.add_device(described)
+    return described
+
+
+def checkpoints(arguments: argparse.Namespace) -> list[tuple[str, int, Path]]:
+    """Find the checkpoints of all models: (model, seed, file).
+
+    Raises:
+        FileNotFoundError: a model has none; the message names all such and what trains them. A
+            further seed that was not trained is passed over.
+    """
+    data = arguments.trained_on or Path(arguments.data).stem
+    found, missing = [], []
+    for model in arguments.models:
+        of = [(s, protocols.checkpoint_of(arguments.runs, model, data, s)) for s in arguments.seeds]
+        there = [(model, seed, path) for seed, path in of if path.is_file()]
+        found += there
+        if not there:
+            missing.append(model)
+    if missing:
+        where = protocols.checkpoint_of(arguments.runs, missing[0], data, arguments.seeds[0])
+        raise FileNotFoundError(
+            f"no checkpoint of {', '.join(missing)} for {data} (such as {where}): train with "
+            f"`make train MODEL={missing[0]} DATA={data}`, or leave them out of --models"
+        )
+    return found
+
+
+def tasks(arguments: argparse.Namespace) -> list[Task]:
+    """List the rows of all protocols, in the order in which they are measured.
+
+    Raises:
+        FileNotFoundError: a model was not trained.
+        ValueError: a checkpoint cannot be opened.
+    """
+    listed: list[Task] = []
+    kinds = {path: kind_of(path) for _, _, path in checkpoints(arguments)}
+    for protocol in arguments.protocols:
+        for model, seed, path in checkpoints(arguments):
+            listed += [
+                Task(model, seed, path, ("--protocol", protocol, *words))
+                for words in _variants(arguments, protocol, kinds[path])
+            ]
+    return listed
+
+
+def kind_of(path: Path) -> Any:
+    """Give the class of a checkpoint's animator.
+
+    Raises:
+        ValueError: the file is damaged or foreign.
+    """
+    from animators.weights import animator_class, read_checkpoint
+
+    description = read_checkpoint(path).get("animator")
+    if not isinstance(description, dict):
+        raise ValueError(f"{path} is no checkpoint of this project: train or import one")
+    return animator_class(description.get("class_path"), path)
+
+
+def _variants(arguments: argparse.Namespace, protocol: str, kind: Any) -> list[tuple[str, ...]]:
+    """Words for each row of a model under a protocol."""
+    few = protocol == "recon-few"
+    given = () if arguments.references is None else ("--references", str(arguments.references))
+    if few and not kind.several_views:
+        return [(*given, "--plain"), (*given, "--best-of-views")]
+    rows: list[tuple[str, ...]] = [given if few else ()]
+    if protocol in protocols.CROSS:
+        more: tuple[str, ...] = ("--mode", arguments.mode)
+        for option in ("pairs", "sources"):
+            value = getattr(arguments, option)
+            more += () if value is None else (f"--{option}", str(value))
+        rows = [more]
+        if arguments.edit and hasattr(kind, "edit"):
+            rows.append((*more, "--edit", *arguments.edit))
+    return rows
+
+
+def words_of(arguments: argparse.Namespace, task: Task) -> list[str]:
+    """Give the words of `benchmarks run` that measure a row."""
+    words = ["--checkpoint", str(task.checkpoint), "--data", arguments.data, *task.words]
+    words += ["--frames", "full" if arguments.frames is None else str(arguments.frames)]
+    words += ["--device", arguments.device, "--name", task.name]
+    for option in ("root", "trained_on"):
+        value = getattr(arguments, option)
+        words += [] if value is None else [f"--{option.replace('_', '-')}", value]
+    words += [] if arguments.metrics is None else ["--metrics", *arguments.metrics]
+    return words + (["--no-lpips"] if arguments.no_lpips else [])
+
+
+def measured(arguments: argparse.Namespace, task: Task, known: Sequence[Any]) -> Any:
+    """Find the record of a row that was measured already, or None.
+
+    Args:
+        arguments: of one `benchmarks run`, read.
+        task: the row.
+        known: all records of quality.
+    """
+    from animators.pretrained.files import sha256_of
+    from benchmarks.data import build_data, data_file, read_options
+
+    file = data_file(arguments.data)
+    digest, words = sha256_of(task.checkpoint), asked(arguments)
+    settings = read_options(file, arguments.overrides)
+    settings |= {} if arguments.root is None else {"root": arguments.root}
+    names = build_data(settings).test_names
+    for record in known:
+        same = record["checkpoint"].get("sha256") == digest and record["data"] == file.stem
+        if same and record.get("asked") == words and record["protocol"].get("clips") == names:
+            return record
+    return None
+
+
+def run(arguments: argparse.Namespace) -> list[Any]:
+    """Measure what is missing; each record is written as soon as it is there.
+
+    Returns:
+        The records of all rows, those of earlier times among them.
+
+    Raises:
+        OSError: a file is missing.
+        ValueError: things do not fit each other.
+    """
+    from benchmarks import records
+    from benchmarks.groups import Networks
+
+    folder = arguments.output or records.RESULTS
+    networks, found = Networks(), []
+    listed = tasks(arguments)
+    for number, task in enumerate(listed, start=1):
+        one = run_parser().parse_args(words_of(arguments, task))
+        one.overrides = arguments.overrides
+        record = measured(one, task, records.all_quality(folder))
+        said = f"[{number}/{len(listed)}] {task.name} seed {task.seed}: {' '.join(task.words)}"
+        if record is None:
+            print(said, flush=True)
+            record = measure(one, networks) | {"seed_trained": task.seed}
+            names = [record["model"], record["data"], record["protocol"]["label"]]
+            names += [f"seed{task.seed}"] if task.seed else []
+            names += [f"from-{arguments.trained_on}"] if arguments.trained_on else []
+            records.write_record(record, folder, *names)
+        else:
+            print(f"{said}: kept", flush=True)
+        found.append(record)
+    return found
+
+
+def time_missing(arguments: argparse.Namespace) -> None:
+    """Time one checkpoint of each model that has no speed record on this device."""
+    from benchmarks import records, speed
+
+    folder = arguments.output or records.RESULTS
+    timed = {(one["model"], one["device"]) for one in records.read_speed_records(folder)}
+    for model, _, path in checkpoints(arguments):
+        device = records.device_name(speed.device_of(arguments.device))
+        if (model, device) not in timed:
+            words = ["--checkpoint", str(path), "--name", model, "--device", arguments.device]
+            if speed.main([*words, "--output", str(folder)]) != 0:
+                raise ValueError(f"{model} could not be timed: leave it out with --no-speed")
+            timed.add((model, device))

@@ -1,0 +1,70 @@
+"""What an animator costs: its speed record beside its quality records, by the same checkpoint."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from animators.module import AnimatorModule
+
+Record = Mapping[str, Any]
+
+
+def flops_per_frame(animator: "AnimatorModule") -> int:
+    """Count the multiplications and additions of one driving frame, the source encoded already.
+
+    As torch's flop counter has it: convolutions, matrix products and attention, 2 for each
+    multiply-add; warps, norms and activations are not counted.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from animators.animator import Mode
+
+    size = animator.image_size
+    picture = torch.rand(1, 3, size, size, device=animator.device)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        source = animator.encode_source(picture)
+        before = counter.get_total_flops()
+        motion = animator.encode_motion(picture)
+        animator.render(source, animator.transfer(source, motion, None, Mode.ABSOLUTE))
+    return int(counter.get_total_flops() - before)
+
+
+def cost(speed: Record) -> dict[str, Any]:
+    """Take what tables show out of a speed record; None where an older one lacks it."""
+    result = speed["result"]
+    best = result["loops"][f"chunk {result['default_chunk']}"]
+    flops = result.get("flops_per_frame")
+    return {
+        "parameters": result["parameters"],
+        "gflops_per_frame": None if flops is None else flops / 1e9,
+        "frames_per_second": best["frames_per_second"],
+        "peak_memory_bytes": result["peak_memory_bytes"],
+        "device": speed["device"],
+    }
+
+
+def with_costs(records: Iterable[Record], speeds: Sequence[Record]) -> list[dict[str, Any]]:
+    """Give quality records their `cost`: that of the newest speed record of the same network.
+
+    Seeds of one network cost the same, so that class and arguments decide, not weights.
+
+    Args:
+        records: of quality.
+        speeds: of `python -m benchmarks speed`.
+    """
+    newest: dict[str, Record] = {}
+    for speed in sorted(speeds, key=lambda one: str(one["date"])):
+        newest[_network(speed)] = speed
+    found = []
+    for record in records:
+        timed = newest.get(_network(record))
+        seconds = (record["checkpoint"].get("trained") or {}).get("seconds")
+        known = {} if timed is None else cost(timed)
+        found.append({**record, "cost": known | {"training_seconds": seconds}})
+    return found
+
+
+def _network(record: Record) -> str:
+    checkpoint = record["checkpoint"]
+    return repr((checkpoint.get("class_path"), sorted((checkpoint.get("init_args") or {}).items())))

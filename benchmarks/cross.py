@@ -1,0 +1,175 @@
+"""Pictures moved by clips of somebody else, and scored against the picture."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from animators.animator import Editable, Mode, find_direction
+from animators.metrics import CROSS_WAYS, PER_CLIP, CrossProtocol
+from benchmarks.data import TestClips
+from benchmarks.extras import Extras
+from benchmarks.views import ClipScore, Score
+from datamodules import FramePairs
+
+if TYPE_CHECKING:
+    from animators.module import AnimatorModule
+
+Animate = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Source (1, 3, H, W), driving (1, T, 3, H, W), references (1, N, 3, H, W) -> (1, T, 3, H, W)."""
+
+
+def number_of_pairs(label: str, data: FramePairs, wanted: int | None) -> int:
+    """Say how many pairs a protocol takes of a set: as asked for, else the paper's number.
+
+    Where the set has fewer, all there are are taken, which the protocol's name says.
+
+    Args:
+        label: one of `CROSS_WAYS`.
+        data: set up for testing.
+        wanted: as the user says it.
+    """
+    if wanted is not None:
+        return wanted
+    count = len(data.test_clips)
+    paper = CROSS_WAYS[label].pairs or PER_CLIP * count
+    if data.sources is not None:
+        return min(paper, count * len(data.source_clips))
+    labels = [data.test_clips.identity(i) for i in range(count)]
+    return min(paper, sum(a != b for a in labels for b in labels))
+
+
+class CrossClips(TestClips):
+    """Pairs of a picture and a clip, with a progress bar; can be passed over again.
+
+    Args:
+        data: with `cross_pairs`.
+        device: where the clips go.
+        title: what the progress bar says.
+        first: frames of each clip that are taken, from its beginning; None takes all.
+    """
+
+    pictures = ("source", "driving", "references")
+
+    def __init__(
+        self, data: FramePairs, device: torch.device, title: str, first: int | None = None
+    ) -> None:
+        super().__init__(data, device, title)
+        self.first = first
+
+    def batches(self) -> Iterator[Any]:
+        """Give each pair: `source`, `driving`, `references`, and their names."""
+        loader = self.data.predict_dataloader()
+        for batch in tqdm(loader, desc=self.title, unit="pair"):
+            yield batch | {"driving": batch["driving"][:, : self.first]}
+
+    @staticmethod
+    def label(batch: Mapping[str, Any]) -> Any:
+        """What a pair is known by."""
+        return batch["source_name"], batch["driving_name"], batch["frame_index"].tolist()
+
+
+def edited_animate(
+    animator: "AnimatorModule", mode: str, amounts: Mapping[str | int, float]
+) -> Animate:
+    """Make the function that animates a source, edited first where there are amounts.
+
+    Args:
+        animator: in eval mode.
+        mode: how motion is handed over.
+        amounts: direction -> amount (edit-warp-render, LIA-X).
+
+    Raises:
+        ValueError: an edit for an animator without directions, or in a mode that forgets it.
+    """
+    if not amounts:
+        return lambda source, driving, references: animator.animate(
+            source, driving, references, mode=mode
+        )
+    if not isinstance(animator, Editable) or not animator.directions:
+        raise ValueError(
+            f"{type(animator).__name__} has no motion directions to edit along: leave --edit out, "
+            "or take lia or lia_x"
+        )
+    if mode != Mode.RELATIVE:
+        raise ValueError(f"{mode} motion replaces the edited pose: --edit wants --mode relative")
+    named = {find_direction(animator.directions, name): value for name, value in amounts.items()}
+    editable: Any = animator
+
+    @torch.no_grad()
+    def animate(source: Tensor, driving: Tensor, references: Tensor) -> Tensor:
+        state = editable.edit(editable.encode_source(source), named)
+        pieces = torch.split(driving, editable.default_chunk(), dim=1)
+        drawn = editable.stream(source, pieces, mode=mode, encoded=state)
+        return torch.cat([piece.clamp(0, 1) for piece in drawn], dim=1)
+
+    return animate
+
+
+def parse_edit(words: Sequence[str]) -> dict[str | int, float]:
+    """Read `d3=1`; amounts of one direction add up.
+
+    Raises:
+        ValueError: a word of another form.
+    """
+    amounts: dict[str | int, float] = {}
+    for word in words:
+        name, equals, amount = word.partition("=")
+        try:
+            amounts[name] = amounts.get(name, 0.0) + float(amount)
+        except ValueError:
+            equals = ""
+        if not (name and equals):
+            raise ValueError(f"--edit {word}: write DIRECTION=AMOUNT, such as d3=1")
+    return amounts
+
+
+def hold_still(source: Tensor, driving: Tensor, references: Tensor) -> Tensor:
+    """Repeat the source: copy-source, whose identity is perfect and whose motion is none."""
+    return source[:, None].expand(-1, driving.shape[1], -1, -1, -1)
+
+
+def evaluate(animate: Animate, clips: CrossClips, extras: Extras) -> Score:
+    """Animate and score pairs.
+
+    Args:
+        animate: an animator's, or `hold_still`.
+        clips: the pairs.
+        extras: metrics; `target` is the driving clip, `source` the picture.
+
+    Returns:
+        The row's numbers; `motion` of a pair is how far the driving clip's frames are from its
+        first one, mean absolute difference.
+
+    Raises:
+        ValueError: there is no pair.
+    """
+    extras.reset()
+    found = []
+    for pair in clips:
+        source, driving = pair["source"], pair["driving"]
+        with torch.no_grad():
+            made = animate(source, driving, pair["references"])
+            values = extras.update(made[0], driving[0], source[0])
+        motion = (driving[0] - driving[0, :1]).abs().mean(dim=(1, 2, 3)).double().cpu()
+        name = f"{pair['source_name'][0]} by {pair['driving_name'][0]}"
+        found.append(ClipScore(name, values, 0, torch.full_like(motion, torch.nan), motion))
+    if not found:
+        raise ValueError("there is no pair to evaluate")
+    return Score(extras.summary(), {}, found)
+
+
+def protocol_of(
+    label: str, animator: "AnimatorModule", data: FramePairs, *, mode: str, references: int
+) -> CrossProtocol:
+    """Name how pairs of a set are evaluated."""
+    count = data.cross_pairs
+    assert isinstance(count, int)
+    how = CrossProtocol(
+        label, animator.image_size, count, data.frames, mode, references, seed=data.seed,
+        split=data.split_name, clips=data.test_names,
+    )  # fmt: skip
+    return how if data.sources is None else replace(how, sources=data.sources.replace("/", "."))

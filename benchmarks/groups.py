@@ -1,0 +1,145 @@
+"""Which metrics a group holds, and the networks that they share."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+from torchmetrics import Metric
+
+from animators.metrics import Averaging
+from benchmarks.extras import Extras
+
+
+class Networks:
+    """Networks from outside, each opened when it is first asked for and looking once at a frame.
+
+    Reuse one object for all rows of a table: the real frames are looked at once.
+    """
+
+    @cached_property
+    def mesh(self) -> Any:
+        """The face mesh."""
+        from animators.metrics.remembered import RememberedLandmarks
+        from animators.pretrained.detectors import MeshLandmarks
+
+        return RememberedLandmarks(MeshLandmarks())
+
+    @cached_property
+    def dlib(self) -> Any:
+        """The identity network of dlib."""
+        from animators.metrics.remembered import RememberedEmbedder
+        from animators.pretrained.detectors import DlibIdentity
+
+        return RememberedEmbedder(DlibIdentity())
+
+    @cached_property
+    def blazepose(self) -> Any:
+        """BlazePose."""
+        from animators.metrics.remembered import RememberedLandmarks
+        from animators.pretrained.body import BodyLandmarks
+
+        return RememberedLandmarks(BodyLandmarks())
+
+    @cached_property
+    def mobilenet(self) -> Any:
+        """MobileNetV2, in place of a person re-identification network."""
+        from animators.metrics.remembered import RememberedEmbedder
+        from animators.pretrained.body_identity import MobileNetIdentity
+
+        return RememberedEmbedder(MobileNetIdentity())
+
+    @cached_property
+    def vgg16(self) -> Any:
+        """VGG-16's features."""
+        from animators.pretrained.features import Vgg16Features
+
+        return Vgg16Features()
+
+
+Group = Callable[[Networks, Averaging, bool], Iterable[Metric]]
+
+
+def _faces(networks: Networks, averaging: Averaging, cross: bool) -> Iterable[Metric]:
+    from animators.metrics import expression, identity, keypoints
+
+    if not cross:
+        yield keypoints.AverageKeypointDistance(averaging, networks.mesh)
+        yield keypoints.MissingKeypointRate(averaging, networks.mesh)
+        yield expression.EyesError(averaging, networks.mesh)
+        yield expression.MouthError(averaging, networks.mesh)
+        yield identity.AverageEuclideanDistance(averaging, networks.dlib)
+    yield identity.CosineIdentity(averaging, networks.dlib)
+    yield identity.IdentityDistance(averaging, networks.dlib)
+    yield identity.IdentityMissing(averaging, networks.dlib)
+
+
+def _bodies(networks: Networks, averaging: Averaging, cross: bool) -> Iterable[Metric]:
+    from animators.metrics import identity, jitter, keypoints
+
+    if cross:  # the driving body's points are somebody else's
+        yield identity.CosineIdentity(averaging, networks.mobilenet)
+        return
+    yield keypoints.AverageKeypointDistance(averaging, networks.blazepose)
+    yield keypoints.MissingKeypointRate(averaging, networks.blazepose)
+    yield jitter.KeypointJitter(averaging, networks.blazepose)
+    yield identity.AverageEuclideanDistance(averaging, networks.mobilenet)
+
+
+def _distances(networks: Networks, averaging: Averaging, cross: bool) -> Iterable[Metric]:
+    from animators.metrics import frechet
+
+    # in reconstruction against the driving frames, in animation of others against the sources
+    yield frechet.FrechetDistance(networks.vgg16, against="source" if cross else "target")
+    yield frechet.VideoFrechetDistance(networks.vgg16)
+
+
+def _papers(networks: Networks, averaging: Averaging, cross: bool) -> Iterable[Metric]:
+    from animators.metrics import frechet, identity, keypoints, quality
+    from animators.pretrained.arcface import ArcFaceIdentity
+    from animators.pretrained.fan import FanLandmarks
+    from animators.pretrained.features import InceptionFeatures, ResNeXt3d
+    from animators.pretrained.quality import HyperIqa
+
+    yield frechet.FrechetDistance(InceptionFeatures(), against="source" if cross else "target")
+    yield frechet.VideoFrechetDistance(ResNeXt3d())
+    yield quality.ImageQuality(averaging, HyperIqa())
+    arcface = ArcFaceIdentity()
+    yield identity.CosineIdentity(averaging, arcface)
+    yield identity.IdentityDistance(averaging, arcface)
+    if not cross:
+        fan = FanLandmarks()
+        yield keypoints.AverageKeypointDistance(averaging, fan)
+        yield keypoints.MissingKeypointRate(averaging, fan)
+
+
+def _pixels(networks: Networks, averaging: Averaging, cross: bool) -> Iterable[Metric]:
+    return ()
+
+
+BUILD: dict[str, Group] = {
+    "faces": _faces, "bodies": _bodies, "distances": _distances, "papers": _papers,
+    "pixels": _pixels,
+}  # fmt: skip
+
+
+def build(
+    groups: Sequence[str], averaging: Averaging, networks: Networks, *, cross: bool
+) -> Extras:
+    """Build the metrics of groups.
+
+    Args:
+        groups: keys of `BUILD`.
+        averaging: of those with a number for each frame.
+        networks: opened as they are needed.
+        cross: whether pictures are animated by others, whose frames are no goal for them.
+
+    Raises:
+        ValueError: a package that a network wants is not installed.
+        WeightsNotFound: a network's file is nowhere.
+    """
+    from animators.metrics.jitter import Flicker
+
+    found: list[Metric] = [Flicker(averaging)]
+    for group in dict.fromkeys(groups):
+        found += BUILD[group](networks, averaging, cross)
+    return Extras(found)
