@@ -80,3 +80,23 @@ def test_a_measurement_is_of_a_papers_protocol_with_as_many_clips_only():
     assert not replace(paper, clips="495-0123abcd", image_size=512).is_that_of(paper)
     assert not replace(paper, clips="495-0123abcd", frames=32).is_that_of(paper)
     assert not replace(Protocol.fomm(256, paper.split), clips="495-0123abcd").is_that_of(paper)
+
+
+@pytest.mark.parametrize(
+    ("changes", "label"),
+    [
+        ({}, "recon-lia"),
+        ({"scored": "all", "averaging": "frame"}, "recon-fomm"),
+        ({"scored": "all"}, "recon-liax"),
+        ({"references": 3}, "recon-few"),
+        ({"averaging": "frame"}, "reconstruction"),
+    ],
+)
+def test_the_label_says_whose_way_it_is(changes, label):
+    protocol = Protocol(64, **changes)
+    assert protocol.label == label
+    assert protocol.as_dict()["label"] == label
+
+
+def test_the_papers_protocols_have_their_labels():
+    assert (Protocol.lia().label, Protocol.fomm().label) == ("recon-lia", "recon-fomm")
