@@ -273,10 +273,9 @@ def read_study_record(path: Path, kind: str) -> dict[str, Any]:
 def _newest(found: Iterable[dict[str, Any]], who: str) -> list[dict[str, Any]]:
     newest: dict[tuple[Any, ...], dict[str, Any]] = {}
     for record in found:
-        key = (
-            *(record[who], record["data"], record["protocol"]["name"], record["device"]),
-            *(str(record.get(part)) for part in ("seed_trained", "trained_on")),
-        )
+        trained = (str(record.get("trained_on")), str(record.get("seed_trained")))
+        protocol = record["protocol"]["name"]
+        key = (record[who], record["data"], protocol, record["device"], *trained)
         if key not in newest or newest[key]["date"] <= record["date"]:
             newest[key] = record
     return list(newest.values())
