@@ -204,15 +204,42 @@ def run(arguments: argparse.Namespace) -> list[Any]:
 
 
 def time_missing(arguments: argparse.Namespace) -> None:
-    """Time one checkpoint of each model that has no speed record on this device."""
-    from benchmarks import records, speed
+    """Time one checkpoint of each network that has no speed record on this device."""
+    from animators.weights import choose_device, read_checkpoint
+    from benchmarks import costs, records, speed
 
     folder = arguments.output or records.RESULTS
-    timed = {(one["model"], one["device"]) for one in records.read_speed_records(folder)}
+    device = records.device_name(choose_device(arguments.device))
+    known = {
+        (costs.network(one["checkpoint"]), one["device"])
+        for one in records.read_speed_records(folder)
+        if "flops_per_frame" in one["result"]
+    }
     for model, _, path in checkpoints(arguments):
-        device = records.device_name(speed.device_of(arguments.device))
-        if (model, device) not in timed:
+        wanted = (costs.network(read_checkpoint(path)["animator"]), device)
+        if wanted not in known:
             words = ["--checkpoint", str(path), "--name", model, "--device", arguments.device]
             if speed.main([*words, "--output", str(folder)]) != 0:
                 raise ValueError(f"{model} could not be timed: leave it out with --no-speed")
-            timed.add((model, device))
+            known.add(wanted)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure, write the tables and the page; returns 0, or 2 after one line on stderr."""
+
+    def work(arguments: argparse.Namespace) -> None:
+        from benchmarks import costs, records
+        from benchmarks.report.files import write_tables
+
+        found = run(arguments)
+        if not arguments.no_speed:
+            time_missing(arguments)
+        speeds = records.read_speed_records(arguments.output or records.RESULTS)
+        found = costs.with_costs(found, speeds)
+        folder = arguments.folder or Path("runs/benchmark") / Path(arguments.data).stem
+        files = write_tables(found, folder)
+        print((folder / "tables.md").read_text(encoding="utf-8"))
+        for file in files:
+            print(file)
+
+    return options.run(parser(), work, argv)

@@ -55,16 +55,17 @@ def with_costs(records: Iterable[Record], speeds: Sequence[Record]) -> list[dict
     """
     newest: dict[str, Record] = {}
     for speed in sorted(speeds, key=lambda one: str(one["date"])):
-        newest[_network(speed)] = speed
+        newest[network(speed["checkpoint"])] = speed
     found = []
     for record in records:
-        timed = newest.get(_network(record))
+        timed = newest.get(network(record["checkpoint"]))
         seconds = (record["checkpoint"].get("trained") or {}).get("seconds")
         known = {} if timed is None else cost(timed)
         found.append({**record, "cost": known | {"training_seconds": seconds}})
     return found
 
 
-def _network(record: Record) -> str:
-    checkpoint = record["checkpoint"]
-    return repr((checkpoint.get("class_path"), sorted((checkpoint.get("init_args") or {}).items())))
+def network(described: Record) -> str:
+    """Say which network a description is of: class and arguments, whatever the weights."""
+    arguments = described.get("init_args") or {}
+    return repr((described.get("class_path"), sorted(arguments.items())))

@@ -43,6 +43,7 @@ def measure(animator: "AnimatorModule", frames: int, repeats: int) -> dict[str, 
         ValueError: the animated picture hardly moves.
     """
     from benchmarks import timing
+    from benchmarks.costs import flops_per_frame
 
     source, driving = timing.test_clip(animator, frames)
     best = animator.default_chunk()
@@ -77,6 +78,7 @@ def measure(animator: "AnimatorModule", frames: int, repeats: int) -> dict[str, 
         "repeats": repeats,
         "image_size": animator.image_size,
         "parameters": sum(weight.numel() for weight in animator.network.parameters()),
+        "flops_per_frame": flops_per_frame(animator),
         "peak_memory_bytes": memory,
         "calls": calls,
         "expected_calls": {"encode_source": 1, "encode_motion": frames, "render": frames},

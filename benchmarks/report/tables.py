@@ -218,8 +218,8 @@ def _printed(record: Record, reported: list[Any]) -> dict[str, float]:
     from animators.metrics import Protocol
     from benchmarks.reported import beside
 
-    if row_name(record) != record["model"]:
-        return {}  # papers print what was trained on the set itself
+    if row_name(record) != record["model"] or label(record).startswith("cross-"):
+        return {}  # papers print what was trained on the set itself; their pairs nobody knows
     protocol = Protocol.from_name(record["protocol"]["name"])
     cells = {
         name: beside(reported, model=record["model"], metric=name, protocol=protocol)
