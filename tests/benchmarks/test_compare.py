@@ -1,0 +1,135 @@
+"""One line of words measures what is missing and keeps the rest."""
+
+import json
+
+import pytest
+import torch
+
+from animators.weights import save_animator
+from benchmarks.compare import main
+from tests.animators.tiny import tiny_animator
+
+TOY = [
+    *("--data.init_args.toy.test_clips=3", "--data.init_args.toy.test_identities=3"),
+    *("--data.init_args.toy.train_clips=2", "--data.init_args.toy.identities=2"),
+    "--data.init_args.toy.frames=8",
+]
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for seed, name in enumerate(("lia-toy", "lia-toy-seed1", "dime-toy")):
+        torch.manual_seed(seed)
+        model = tiny_animator(name.split("-")[0], image_size=64)
+        save_animator(model, tmp_path / "runs" / name / "checkpoints/best.ckpt")
+    return tmp_path
+
+
+def words(folder, *more, models=("lia", "dime")):
+    return [
+        *("--models", *models, "--data", "toy", "--runs", str(folder / "runs"), "--frames", "4"),
+        *("--output", str(folder / "results"), "--folder", str(folder / "tables")),
+        *("--no-lpips", "--device", "cpu", "--clips", "0", *more, *TOY),
+    ]
+
+
+def records(folder):
+    paths = sorted((folder / "results").glob("*.json"))
+    return {path.name: json.loads(path.read_text()) for path in paths}
+
+
+def test_what_is_there_is_kept_and_what_is_missing_is_measured(runs, capsys):
+    assert main(words(runs, "--seeds", "0", "1", "--no-speed")) == 0
+    first = records(runs)
+    assert len(first) == 3
+    assert {(r["model"], r["seed_trained"]) for r in first.values()} == {
+        *(("lia", 0), ("lia", 1), ("dime", 0)),
+    }
+    assert all(len(r["per_clip"]) == 3 for r in first.values())
+    table = (runs / "tables/tables.md").read_text()
+    assert "toy, recon-lia: 3 clips, 9 frames" in table
+    assert "copy-source" in table
+    for name in ("tables.csv", "tables.tex"):
+        assert "dime" in (runs / "tables" / name).read_text()
+    victim = next(path for path in (runs / "results").glob("dime*.json"))
+    victim.unlink()
+    capsys.readouterr()
+    assert main(words(runs, "--seeds", "0", "1", "--no-speed")) == 0
+    out = capsys.readouterr().out
+    assert out.count(": kept") == 2
+    again = records(runs)
+    assert again.keys() == first.keys()
+    for name, record in again.items():
+        assert record["metrics"] == first[name]["metrics"]
+    # another protocol is another measurement
+    assert main(words(runs, "--protocols", "recon-fomm", "--no-speed")) == 0
+    assert len(records(runs)) == 5
+
+
+def test_other_weights_are_measured_again(runs, capsys):
+    assert main(words(runs, "--no-speed", models=["lia"])) == 0
+    torch.manual_seed(9)
+    path = runs / "runs/lia-toy/checkpoints/best.ckpt"
+    save_animator(tiny_animator("lia", image_size=64), path)
+    capsys.readouterr()
+    assert main(words(runs, "--no-speed", models=["lia"])) == 0
+    assert "kept" not in capsys.readouterr().out
+
+
+def test_few_shots_are_plain_and_best_of_views_for_animators_of_one_picture(runs):
+    few = ("--protocols", "recon-few", "--references", "2", "--no-speed")
+    assert main(words(runs, *few)) == 0
+    rows = {r["model"]: r for r in records(runs).values()}
+    assert rows.keys() == {"lia", "lia (best of 3)", "dime"}
+    assert len({r["protocol"]["name"] for r in rows.values()}) == 1
+    assert len({r["clips"]["sha256"] for r in rows.values()}) == 1
+    assert rows["lia (best of 3)"]["metrics"]["l1"] <= rows["lia"]["metrics"]["l1"]
+
+
+def test_pictures_are_moved_by_others_plain_and_edited(runs):
+    cross = ("--protocols", "cross-liax", "--metrics", "pixels", "--edit", "d1=0.5", "--no-speed")
+    assert main(words(runs, *cross)) == 0
+    rows = {r["model"]: r for r in records(runs).values()}
+    assert rows.keys() == {"lia", "lia (edited d1=0.5)", "dime"}
+    assert all(r["protocol"]["label"] == "cross-liax" for r in rows.values())
+    assert all(r["metrics"].keys() == {"flicker"} for r in rows.values())
+    assert rows["lia"]["copy_source"] == rows["dime"]["copy_source"]
+
+
+def test_costs_stand_beside_numbers(runs):
+    assert main(words(runs, models=["dime"])) == 0
+    (speed,) = (r for r in records(runs).values() if r["kind"] == "speed")
+    assert speed["result"]["flops_per_frame"] > 0
+    before = records(runs)
+    assert main(words(runs, models=["dime"])) == 0
+    assert records(runs) == before
+    assert "GFLOP" in (runs / "tables/tables.md").read_text()
+
+
+def test_zero_shot_rows_say_what_they_were_trained_on(runs):
+    (runs / "runs/lia-toy").rename(runs / "runs/lia-faces")
+    assert main(words(runs, "--trained-on", "faces", "--no-speed", models=["lia"])) == 0
+    (record,) = records(runs).values()
+    assert (record["data"], record["trained_on"]) == ("toy", "faces")
+    assert "lia (trained on faces)" in (runs / "tables/tables.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--models", "lia", "fomm"], "make train MODEL=fomm DATA=toy"),
+        (["--pairs", "3", "--protocols", "cross-dime", "--mode", "avd"], "avd"),
+        (["--protocols", "recon-few", "--references", "0"], "recon-few wants references"),
+        (["--protocols", "recon-fomm", "--sources", "x"], "cross-\\* protocols"),
+    ],
+)
+def test_mistakes_get_one_line_and_no_record(runs, capsys, more, said):
+    asked = words(runs, "--no-speed")
+    if "--models" in more:
+        asked = [*more, *asked[3:]]
+        more = []
+    assert main([*asked[:-5], *more, *asked[-5:]]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert said.replace("\\", "") in err
+    assert not records(runs)
