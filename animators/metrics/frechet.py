@@ -153,12 +153,18 @@ class FrechetDistance(Metric):
         Raises:
             ValueError: something else than pictures in [0, 1].
         """
-        self._counts = None
         real = target if self.against == "target" else source
         if real.ndim == 3:
             real = real[None]
-        self._add("real", self._samples(_bytes(self.against, real)))
-        self._add("generated", self._samples(_bytes("prediction", prediction)))
+        samples = (
+            self._samples(_bytes(self.against, real)),
+            self._samples(_bytes("prediction", prediction)),
+        )
+        # both are described before either counts: a clip that is refused leaves nothing behind
+        features = [self.network.features(images) for images in samples]
+        for side, rows in zip(Counts._fields, features, strict=True):
+            self._add(side, rows.to(self.real_sum.device).double())
+        self._counts = None
 
     def compute(self) -> Tensor:
         """Give the distance, or NaN with fewer than two samples on a side."""
@@ -180,9 +186,8 @@ class FrechetDistance(Metric):
         """Make of a clip (T, 3, H, W) what the network takes: a frame is a sample."""
         return images
 
-    def _add(self, side: str, samples: Tensor) -> None:
-        features = self.network.features(samples).to(self.real_sum.device).double()
-        amounts = {"sum": features.sum(0), "product": features.T @ features, "count": len(features)}
+    def _add(self, side: str, rows: Tensor) -> None:
+        amounts = {"sum": rows.sum(0), "product": rows.T @ rows, "count": len(rows)}
         for state, amount in amounts.items():
             setattr(self, f"{side}_{state}", getattr(self, f"{side}_{state}") + amount)
 
