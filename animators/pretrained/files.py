@@ -55,8 +55,9 @@ def _describe(name: str, tried: list[str]) -> str:
         remedies.append(
             f"allow downloads (unset ANIMATORS_OFFLINE, HF_HUB_OFFLINE) of {weight.address}"
         )
+    digest = weight.sha256 or "not published"
     return (
-        f"{name} = {weight.file}, {weight.megabytes:g} MB, sha256 {weight.sha256}, "
+        f"{name} = {weight.file}, {weight.megabytes:g} MB, sha256 {digest}, "
         f"licence {weight.licence}; looked in: {', '.join(tried)}; remedy: {', or '.join(remedies)}"
     )
 

@@ -41,7 +41,8 @@ class WeightFile:
 
     Attributes:
         file: its name in the cache folder.
-        sha256: the full hash, or the leading digits that its publisher gives.
+        sha256: the full hash, or the leading digits that its publisher gives; empty where it gives
+            none: such a file is only ever put there by hand, and is told by its names and sizes.
         megabytes: size in units of 10^6 bytes.
         licence: as its publisher states it.
         package: a package that ships the file.
@@ -140,5 +141,19 @@ REGISTRY: dict[str, WeightFile] = {
         megabytes=574.7,
         licence="BSD-3-Clause",
         url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+    ),
+    "fid_inception": WeightFile(
+        file="pt_inception-2015-12-05-6726825d.pth",
+        sha256="6726825d",
+        megabytes=95.6,
+        licence="Apache-2.0",
+        url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+        "pt_inception-2015-12-05-6726825d.pth",
+    ),
+    "resnext3d_kinetics": WeightFile(
+        file="resnext-101-kinetics.pth",
+        sha256="",
+        megabytes=190,  # of the network; with the optimiser's numbers it is twice that
+        licence="MIT (github.com/kenshohara/3D-ResNets-PyTorch names its folder)",
     ),
 }

@@ -129,6 +129,31 @@ def vgg19_state(path: str | Path | None = None) -> dict[str, Tensor]:
     return features_of(_resolved("vgg19", path))
 
 
+def read_tensors(path: Path) -> dict[str, Any]:
+    """Read what `torch.save` wrote, without running anything in it.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its entries: tensors, or dicts and plain values.
+
+    Raises:
+        ValueError: the file is no such file, or holds anything that could run.
+        OSError: the file cannot be read.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged file fails in almost any way inside the unpickler
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path} is not a file of plain tensors: {reason}") from error
+    if not isinstance(state, dict):
+        raise ValueError(f"{path} holds a {type(state).__name__} instead of named tensors")
+    return state
+
+
 def features_of(path: Path) -> dict[str, Tensor]:
     """Read the convolutional part of a torchvision classifier's state dict.
 
@@ -142,18 +167,11 @@ def features_of(path: Path) -> dict[str, Tensor]:
         ValueError: the file is no state dict with such entries.
         OSError: the file cannot be read.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged file fails in almost any way inside the unpickler
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} is not a file of plain tensors: {reason}") from error
-    if not isinstance(state, dict):
-        raise ValueError(f"{path} holds a {type(state).__name__} instead of named tensors")
     prefix = "features."
     features = {
-        key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)
+        key.removeprefix(prefix): value
+        for key, value in read_tensors(path).items()
+        if key.startswith(prefix)
     }
     if not features:
         raise ValueError(f"{path} has no entries {prefix}*")
