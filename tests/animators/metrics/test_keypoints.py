@@ -16,6 +16,10 @@ def without(points, *gone):
     return left
 
 
+def shifted(x, y):
+    return SHOWN + np.array([x, y])
+
+
 NOTHING = without(SHOWN, 0, 1, 2, 3)
 
 # The functions.
@@ -66,13 +70,13 @@ def measured(prediction, target, **options):
 
 def test_a_shift_of_two_pixels_is_two_pixels():
     real = clip([SHOWN], [SHOWN + 1])
-    assert measured(clip([SHOWN + [2, 0]], [SHOWN + [1, 3]]), real) == [2.0, 0.0]
+    assert measured(clip([shifted(2, 0)], [shifted(1, 3)]), real) == [2.0, 0.0]
     assert measured(real, real) == [0.0, 0.0]
 
 
 def test_a_frame_that_lost_everything_has_no_distance_and_misses_all():
     real = clip([SHOWN], [SHOWN], [NOTHING], [without(SHOWN, 3)])
-    made = clip([SHOWN + [0, 2]], [NOTHING], [SHOWN], [without(SHOWN, 0, 3)])
+    made = clip([shifted(0, 2)], [NOTHING], [SHOWN], [without(SHOWN, 0, 3)])
     metrics = both()
     values = [metric.frame_values(made, real, real[0]).tolist() for metric in metrics]
     np.testing.assert_allclose(values[0], [2, NAN, NAN, 0])
@@ -83,8 +87,8 @@ def test_averaging_by_clip_and_by_frame():
     one, three = clip([SHOWN]), clip([SHOWN], [SHOWN], [SHOWN])
     for averaging, expected in (("video", (4 + 1) / 2), ("frame", (4 + 3 * 1) / 4)):
         metric = AverageKeypointDistance(Averaging(averaging), Dots())
-        metric.update(clip([SHOWN + [4, 0]]), one, one[0])
-        metric.update(clip(*3 * [[SHOWN + [0, 1]]]), three, one[0])
+        metric.update(clip([shifted(4, 0)]), one, one[0])
+        metric.update(clip(*3 * [[shifted(0, 1)]]), three, one[0])
         assert float(metric.compute()) == pytest.approx(expected)
 
 
