@@ -10,8 +10,17 @@ from animators.metrics.average import (
     Ssim,
 )
 from animators.metrics.cross import CROSS_WAYS, PER_CLIP, CrossProtocol
+from animators.metrics.expression import EyesError, MouthError
+from animators.metrics.identity import (
+    AverageEuclideanDistance,
+    CosineIdentity,
+    IdentityDistance,
+    IdentityMissing,
+)
+from animators.metrics.keypoints import AverageKeypointDistance, MissingKeypointRate
 from animators.metrics.lpips import Lpips, build_lpips
 from animators.metrics.protocol import WAYS, Averaging, Protocol, Scored
+from animators.metrics.remembered import RememberedEmbedder, RememberedLandmarks
 from animators.metrics.suite import ReconstructionSuite, copy_source, evaluate_clips
 
 __all__ = [
@@ -19,16 +28,26 @@ __all__ = [
     "L1",
     "PER_CLIP",
     "WAYS",
+    "AverageEuclideanDistance",
+    "AverageKeypointDistance",
     "Averaging",
+    "CosineIdentity",
     "CrossProtocol",
+    "EyesError",
     "FrameAverage",
+    "IdentityDistance",
+    "IdentityMissing",
     "Lpips",
+    "MissingKeypointRate",
+    "MouthError",
     "MovingL1",
     "MovingPixelL1",
     "MultiScaleSsim",
     "Protocol",
     "Psnr",
     "ReconstructionSuite",
+    "RememberedEmbedder",
+    "RememberedLandmarks",
     "Scored",
     "Ssim",
     "build_lpips",
