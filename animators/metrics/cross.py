@@ -29,8 +29,8 @@ CROSS_WAYS = {
     "cross-liax": CrossWay(0, Averaging.VIDEO),
 }
 """DiME: 200 random pairs of different identities, FID and CSIM against the source. LIA: random
-pairs, video FID of the first 100 frames. LIA-X: two pictures for each driving clip, identity distance
-and image quality. How DiME and LIA-X take means, they do not say."""
+pairs, video FID of the first 100 frames. LIA-X: two pictures for each driving clip, identity
+distance and image quality. How DiME and LIA-X take means, they do not say."""
 
 _PART = re.compile(r"[A-Za-z0-9.-]+")
 
