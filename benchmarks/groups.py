@@ -22,7 +22,7 @@ class Networks:
         from animators.metrics.remembered import RememberedLandmarks
         from animators.pretrained.detectors import MeshLandmarks
 
-        return RememberedLandmarks(MeshLandmarks())
+        return RememberedLandmarks(MeshLandmarks(), shares=False)
 
     @cached_property
     def dlib(self) -> Any:
@@ -44,16 +44,30 @@ class Networks:
     def mobilenet(self) -> Any:
         """MobileNetV2, in place of a person re-identification network."""
         from animators.metrics.remembered import RememberedEmbedder
-        from animators.pretrained.body_identity import MobileNetIdentity
+        from animators.pretrained.person import MobileNetIdentity
 
         return RememberedEmbedder(MobileNetIdentity())
 
     @cached_property
-    def vgg16(self) -> Any:
-        """VGG-16's features."""
+    def brisque(self) -> Any:
+        """A judge of quality that needs no reference."""
+        from animators.pretrained.quality import Brisque
+
+        return Brisque()
+
+    @cached_property
+    def frames(self) -> Any:
+        """VGG-16's features of frames."""
         from animators.pretrained.features import Vgg16Features
 
         return Vgg16Features()
+
+    @cached_property
+    def videos(self) -> Any:
+        """VGG-16's features of clips."""
+        from animators.pretrained.features import Vgg16ClipFeatures
+
+        return Vgg16ClipFeatures()
 
 
 Group = Callable[[Networks, Averaging, bool], Iterable[Metric]]
@@ -81,7 +95,7 @@ def _bodies(networks: Networks, averaging: Averaging, cross: bool) -> Iterable[M
         return
     yield keypoints.AverageKeypointDistance(averaging, networks.blazepose)
     yield keypoints.MissingKeypointRate(averaging, networks.blazepose)
-    yield jitter.KeypointJitter(averaging, networks.blazepose)
+    yield jitter.Jitter(averaging, networks.blazepose)
     yield identity.AverageEuclideanDistance(averaging, networks.mobilenet)
 
 
@@ -89,8 +103,14 @@ def _distances(networks: Networks, averaging: Averaging, cross: bool) -> Iterabl
     from animators.metrics import frechet
 
     # in reconstruction against the driving frames, in animation of others against the sources
-    yield frechet.FrechetDistance(networks.vgg16, against="source" if cross else "target")
-    yield frechet.VideoFrechetDistance(networks.vgg16)
+    yield frechet.FrechetDistance(networks.frames, against="source" if cross else "target")
+    yield frechet.VideoFrechetDistance(networks.videos)
+
+
+def _quality(networks: Networks, averaging: Averaging, cross: bool) -> Iterable[Metric]:
+    from animators.metrics import quality
+
+    yield quality.ImageQuality(averaging, networks.brisque)
 
 
 def _papers(networks: Networks, averaging: Averaging, cross: bool) -> Iterable[Metric]:
@@ -98,7 +118,7 @@ def _papers(networks: Networks, averaging: Averaging, cross: bool) -> Iterable[M
     from animators.pretrained.arcface import ArcFaceIdentity
     from animators.pretrained.fan import FanLandmarks
     from animators.pretrained.features import InceptionFeatures, ResNeXt3d
-    from animators.pretrained.quality import HyperIqa
+    from animators.pretrained.hyperiqa import HyperIqa
 
     yield frechet.FrechetDistance(InceptionFeatures(), against="source" if cross else "target")
     yield frechet.VideoFrechetDistance(ResNeXt3d())
@@ -117,7 +137,8 @@ def _pixels(networks: Networks, averaging: Averaging, cross: bool) -> Iterable[M
 
 
 BUILD: dict[str, Group] = {
-    "faces": _faces, "bodies": _bodies, "distances": _distances, "papers": _papers,
+    "faces": _faces, "bodies": _bodies, "distances": _distances,
+    "quality": _quality, "papers": _papers,
     "pixels": _pixels,
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from benchmarks import options
 
 RECONSTRUCTION = ("recon-lia", "recon-fomm", "recon-liax", "recon-few")
 CROSS = ("cross-dime", "cross-lia", "cross-liax")
-GROUPS = ("faces", "bodies", "distances", "papers")
+GROUPS = ("faces", "bodies", "distances", "quality", "papers")
 FEW = 3
 """References of `recon-few` where nothing is said: DiME's."""
 
@@ -24,6 +24,7 @@ metrics beside the pixels' (--metrics):
   faces        akd, mkr (face mesh), aed, csim, id_distance, id_missing (dlib), eyes, mouth
   bodies       akd, mkr, jitter (BlazePose, the real frame's region), aed (MobileNetV2, a stand-in)
   distances    fd_vgg16 of frames, video_fd_vgg16 of clips; left out where there are too few
+  quality      quality_brisque, which needs no reference
   papers       the papers' own networks (fid, fan, arcface, hyperiqa), where their files lie
 """
 
@@ -49,7 +50,7 @@ def add_protocol(described: argparse.ArgumentParser, *, one: bool = True) -> Non
         )  # fmt: skip
     described.add_argument(
         "--metrics", choices=(*GROUPS, "pixels"), nargs="+", metavar="GROUP", help="beside pixels' "
-        "(default: none in reconstruction, faces and distances in cross-*)",
+        "(default: none in reconstruction, faces, distances, quality in cross-*)",
     )  # fmt: skip
     described.add_argument(
         "--references", type=options.references_option, metavar="N", help="further frames of "

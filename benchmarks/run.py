@@ -149,7 +149,7 @@ def _cross(
     data = build_data(settings | {"cross_pairs": pairs})
     how = {"mode": arguments.mode, "references": settings["references"]}
     protocol = cross.protocol_of(label, animator, data, **how)
-    wanted = arguments.metrics or ("faces", "distances")
+    wanted = arguments.metrics or ("faces", "distances", "quality")
     extras = groups.build(wanted, protocol.averaging, networks, cross=True)
     first = CROSS_WAYS[label].first
     clips = cross.CrossClips(data, animator.device, "copy-source", first)

@@ -65,7 +65,7 @@ def test_same_measurement_replaces_its_record_and_another_does_not(record, toy, 
 
 
 def test_protocol_options(toy):
-    words = [*toy[:-5], "--no-lpips", "--frames", "full", "--averaging", "frame", "--scored", "all"]
+    words = [*toy[:-5], "--no-lpips", "--frames", "full", "--protocol", "recon-fomm"]
     arguments = parser().parse_args(words)
     arguments.overrides = toy[-5:]
     content = measure(arguments)
