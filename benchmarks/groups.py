@@ -30,7 +30,7 @@ class Networks:
         from animators.metrics.remembered import RememberedEmbedder
         from animators.pretrained.detectors import DlibIdentity
 
-        return RememberedEmbedder(DlibIdentity())
+        return RememberedEmbedder(DlibIdentity(mesh=self.mesh))
 
     @cached_property
     def blazepose(self) -> Any:
