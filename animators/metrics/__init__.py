@@ -9,21 +9,40 @@ from animators.metrics.average import (
     Psnr,
     Ssim,
 )
+from animators.metrics.expression import EyesError, MouthError
+from animators.metrics.identity import (
+    AverageEuclideanDistance,
+    CosineIdentity,
+    IdentityDistance,
+    IdentityMissing,
+)
+from animators.metrics.keypoints import AverageKeypointDistance, MissingKeypointRate
 from animators.metrics.lpips import Lpips, build_lpips
 from animators.metrics.protocol import Averaging, Protocol, Scored
+from animators.metrics.remembered import RememberedEmbedder, RememberedLandmarks
 from animators.metrics.suite import ReconstructionSuite, copy_source, evaluate_clips
 
 __all__ = [
     "L1",
+    "AverageEuclideanDistance",
+    "AverageKeypointDistance",
     "Averaging",
+    "CosineIdentity",
+    "EyesError",
     "FrameAverage",
+    "IdentityDistance",
+    "IdentityMissing",
     "Lpips",
+    "MissingKeypointRate",
+    "MouthError",
     "MovingL1",
     "MovingPixelL1",
     "MultiScaleSsim",
     "Protocol",
     "Psnr",
     "ReconstructionSuite",
+    "RememberedEmbedder",
+    "RememberedLandmarks",
     "Scored",
     "Ssim",
     "build_lpips",

@@ -4,8 +4,6 @@ Two sums merge exactly when processes have seen different numbers of clips, whic
 torchmetrics keeps for LPIPS do not.
 """
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 from torchmetrics import Metric
@@ -23,7 +21,7 @@ class FrameAverage(Metric):
 
     full_state_update = False
     is_differentiable = False
-    name: ClassVar[str]
+    name: str
     total: Tensor
     count: Tensor
 

@@ -1,6 +1,9 @@
 """Pretrained files of other people: where they are found, checked and opened."""
 
+from animators.pretrained.arcface import ArcFaceIdentity
+from animators.pretrained.detectors import DlibIdentity, MeshLandmarks
 from animators.pretrained.face import Face, FaceDetector
+from animators.pretrained.fan import FanLandmarks
 from animators.pretrained.files import WeightsNotFound, resolve
 from animators.pretrained.identity import FaceIdentity
 from animators.pretrained.landmarks import FaceMesh
@@ -9,10 +12,14 @@ from animators.pretrained.trunks import alexnet_state, vgg16_state, vgg19_state
 
 __all__ = [
     "REGISTRY",
+    "ArcFaceIdentity",
+    "DlibIdentity",
     "Face",
     "FaceDetector",
     "FaceIdentity",
     "FaceMesh",
+    "FanLandmarks",
+    "MeshLandmarks",
     "PackageFile",
     "WeightFile",
     "WeightsNotFound",

@@ -8,7 +8,7 @@ that there is no second detector, whose misses would differ.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -57,18 +57,26 @@ def closeup(frame: npt.NDArray[np.uint8], points: Floats) -> tuple[npt.NDArray[n
     return np.asarray(part), (xy - [left, top]) * scale
 
 
+class PointFinder(Protocol):
+    """Finds the 468 points of a frame's face, such as `FaceMesh`: (468, 2 or more), or None."""
+
+    def find(self, frame: npt.NDArray[np.uint8]) -> Floats | None:
+        """Find the points of a frame (H, W, 3) uint8 RGB."""
+        ...
+
+
 class FaceIdentity:
     """Describes whose face a picture shows; an object serves one thread at a time."""
 
     def __init__(
-        self, paths: Mapping[str, str | Path] | None = None, mesh: FaceMesh | None = None
+        self, paths: Mapping[str, str | Path] | None = None, mesh: PointFinder | None = None
     ) -> None:
         """Open the networks.
 
         Args:
             paths: {"face_identity": file}, and those of `FaceMesh`, where they do not lie in one of
                 the usual places.
-            mesh: one that is open already.
+            mesh: what finds the face where one is open already; it may remember its answers.
 
         Raises:
             ValueError: dlib is not installed.
@@ -83,7 +91,7 @@ class FaceIdentity:
         path = resolve("face_identity", paths=paths)["face_identity"]
         self._dlib: Any = dlib
         self._network: Any = dlib.face_recognition_model_v1(str(path))
-        self._mesh = FaceMesh(paths) if mesh is None else mesh
+        self._mesh: PointFinder = FaceMesh(paths) if mesh is None else mesh
 
     def describe(self, frame: npt.NDArray[np.uint8], points: Floats | None = None) -> Floats | None:
         """Describe the surest face of a picture.

@@ -141,4 +141,37 @@ REGISTRY: dict[str, WeightFile] = {
         licence="BSD-3-Clause",
         url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
     ),
+    "fan": WeightFile(
+        file="2DFAN4-11f355bf06.pth.tar",
+        sha256="11f355bf0693120222f5955ce3f9dc8fb5763ebb30a47d7906e509490d32e4aa",
+        megabytes=95.6,
+        licence="BSD-3-Clause (code); trained on 300W-LP, whose terms exclude commercial use",
+        url="https://www.adrianbulat.com/downloads/python-fan/2DFAN4-11f355bf06.pth.tar",
+    ),
+    "fan_detector": WeightFile(
+        file="s3fd-619a316812.pth",
+        sha256="619a31681264d3f7f7fc7a16a42cbbe8b23f31a256f75a366e5a1bcd59b33543",
+        megabytes=89.8,
+        licence="BSD-3-Clause (code)",
+        url="https://www.adrianbulat.com/downloads/python-fan/s3fd-619a316812.pth",
+    ),
+    "arcface": WeightFile(
+        file="w600k_r50.onnx",
+        sha256="4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43",
+        megabytes=174.4,
+        licence="non-commercial research only",
+        url="https://github.com/yakhyo/uniface/releases/download/weights/w600k_r50.onnx",
+    ),
 }
+
+
+def version_of(*names: str) -> str:
+    """Say which files compute something, for records: `face_mesh 1055cb9d, ...`.
+
+    Args:
+        names: keys of `REGISTRY`.
+
+    Returns:
+        Each name with the first eight digits of its file's sha256.
+    """
+    return ", ".join(f"{name} {REGISTRY[name].sha256[:8]}" for name in names)
