@@ -22,6 +22,7 @@ from animators.pretrained.face import anchors, iou
 from animators.pretrained.files import resolve
 from animators.pretrained.landmarks import Region, cut
 from animators.pretrained.litert import open_network
+from animators.pretrained.registry import version_of
 
 Floats = npt.NDArray[np.float64]
 Picture = npt.NDArray[np.uint8]
@@ -130,12 +131,11 @@ class BodyLandmarks:
 
     Attributes:
         name: `blazepose`.
-        version: which networks, out of which package.
+        version: the networks' files.
         points: 33.
     """
 
     name = "blazepose"
-    version = "BlazePose full, tflite files of mediapipe 0.10.21 on LiteRT"
     points = POINTS
 
     def __init__(self, paths: Mapping[str, str | Path] | None = None) -> None:
@@ -148,6 +148,7 @@ class BodyLandmarks:
         Raises:
             WeightsNotFound: a file is nowhere, or what is given is another file.
         """
+        self.version = version_of("pose_landmarks", "pose_detector")
         found = resolve("pose_detector", "pose_landmarks", paths=paths)
         self._detector = _Network(found["pose_detector"])
         self._network = _Network(found["pose_landmarks"])
