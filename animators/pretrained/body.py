@@ -93,9 +93,7 @@ def around(hips: Floats, reach: Floats) -> Region:
         reach: (2,) xy in pixels, on the circle around the body, above the hips of an upright one.
     """
     x, y = reach - hips
-    return Region(
-        float(hips[0]), float(hips[1]), 2 * MARGIN * math.hypot(x, y), math.atan2(x, -y)
-    )
+    return Region(float(hips[0]), float(hips[1]), 2 * MARGIN * math.hypot(x, y), math.atan2(x, -y))
 
 
 def refine(points: Floats, heatmaps: npt.ArrayLike) -> Floats:

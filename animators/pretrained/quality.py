@@ -235,7 +235,5 @@ class Brisque:
                 f"quality is judged of (H, W, 3) uint8, got {frame.dtype} {frame.shape}"
             )
         if min(frame.shape[:2]) < LEAST:
-            raise ValueError(
-                f"BRISQUE wants {LEAST} pixels a side or more, got {frame.shape[:2]}"
-            )
+            raise ValueError(f"BRISQUE wants {LEAST} pixels a side or more, got {frame.shape[:2]}")
         return self._regression(brisque_features(frame @ np.array(LUMA) / 255))
