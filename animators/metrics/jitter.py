@@ -1,7 +1,7 @@
 """How much a generated clip trembles: second differences in time, against those of the real one.
 
-With p_t(k) the place of point k in the generated frame t, q_t(k) in the real one, e = p - q, and x_t, y_t
-the pixels of both:
+With p_t(k) the place of point k in the generated frame t, q_t(k) in the real one, e = p - q, and
+x_t, y_t the pixels of both:
 
     jitter  = mean over t, k of |e_{t+1}(k) - 2 e_t(k) + e_{t-1}(k)|_2
     flicker = mean over t of |D_t(x) - D_t(y)|,  D_t(x) = mean |x_{t+1} - 2 x_t + x_{t-1}|

@@ -2,8 +2,8 @@
 
     quality_<judge> = mean over generated frames of judge(frame)
 
-LIA-X's table 2 has HyperIQA as its judge; BRISQUE needs no file that has to be fetched by hand. Their
-numbers run in opposite directions and share no column.
+LIA-X's table 2 has HyperIQA as its judge; BRISQUE needs no file that has to be fetched by hand.
+Their numbers run in opposite directions and share no column.
 """
 
 import torch

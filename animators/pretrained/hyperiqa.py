@@ -1,12 +1,13 @@
 """How good a picture looks by itself, by HyperIQA, which LIA-X's table 2 measures with.
 
 Su et al., "Blindly Assess Image Quality in the Wild Guided by a Self-Adaptive Hyper Network", 2020:
-a ResNet-50 sees what is in the picture, a hyper network makes from it the weights of a small network,
-and that one turns features of four depths into a number. Modules are named as in the file
-`HyperIQA-resnet50-koniq10k-c96c41b1.pth` (taught on KonIQ-10k), which is not for commercial use: nothing
-here fetches it.
+a ResNet-50 sees what is in the picture, a hyper network makes from it the weights of a small
+network, and that one turns features of four depths into a number. Modules are named as in the file
+`HyperIQA-resnet50-koniq10k-c96c41b1.pth` (taught on KonIQ-10k), which is not for commercial use:
+nothing here fetches it.
 """
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ class HyperNetwork(nn.Module):
             nn.Conv2d(512, HYPER, 1),
             nn.ReLU(),
         )
-        pairs = list(zip(TARGET[:-1], TARGET[1:], strict=True))
+        pairs = list(itertools.pairwise(TARGET))
         weights: list[nn.Module] = [
             nn.Conv2d(HYPER, before * after // CELLS**2, 3, padding=1)
             for before, after in pairs[:-1]

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -64,7 +66,7 @@ def test_layers_are_the_published_ones(network):
 
 def test_each_crop_goes_through_the_network_made_for_it(network, monkeypatch):
     """The small network of each crop, written out with layers of its own."""
-    monkeypatch.setattr(network, "base_model", FakeResNet())
+    monkeypatch.setitem(network._modules, "base_model", FakeResNet())
     crops = torch.rand(3, 3, 224, 224) + torch.arange(3.0).view(3, 1, 1, 1)
     scores = network(crops)
     for crop, score in zip(crops, scores, strict=True):
@@ -72,7 +74,7 @@ def test_each_crop_goes_through_the_network_made_for_it(network, monkeypatch):
         values = torch.cat([of(d) for of, d in zip(network.lda_modules, depths, strict=True)], 1)
         content = network.conv1(depths[-1])
         sizes = [224, 112, 56, 28, 14, 1]
-        for index, (before, after) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for index, (before, after) in enumerate(itertools.pairwise(sizes)):
             layer = nn.Linear(before, after)
             layer.weight.data = network.fc_w_modules[index](content).reshape(after, before)
             layer.bias.data = network.fc_b_modules[index](content)[0]
