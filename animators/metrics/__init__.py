@@ -17,9 +17,11 @@ from animators.metrics.identity import (
     IdentityDistance,
     IdentityMissing,
 )
+from animators.metrics.jitter import Flicker, Jitter
 from animators.metrics.keypoints import AverageKeypointDistance, MissingKeypointRate
 from animators.metrics.lpips import Lpips, build_lpips
 from animators.metrics.protocol import WAYS, Averaging, Protocol, Scored
+from animators.metrics.quality import ImageQuality
 from animators.metrics.remembered import RememberedEmbedder, RememberedLandmarks
 from animators.metrics.suite import ReconstructionSuite, copy_source, evaluate_clips
 
@@ -34,9 +36,12 @@ __all__ = [
     "CosineIdentity",
     "CrossProtocol",
     "EyesError",
+    "Flicker",
     "FrameAverage",
     "IdentityDistance",
     "IdentityMissing",
+    "ImageQuality",
+    "Jitter",
     "Lpips",
     "MissingKeypointRate",
     "MouthError",

@@ -66,15 +66,19 @@ class Face:
     score: float
 
 
-def anchors() -> Floats:
+def anchors(side: int = SIDE, layers: Sequence[tuple[int, int]] = LAYERS) -> Floats:
     """Give the centres that the network's boxes are relative to.
 
+    Args:
+        side: pixels of the network's square input.
+        layers: (stride in pixels, anchors at each place) of its maps, in their order.
+
     Returns:
-        (896, 2) xy in 0..1, row by row, map after map.
+        (N, 2) xy in 0..1, row by row, map after map; 896 for the network of this file.
     """
     found: list[Floats] = []
-    for stride, count in LAYERS:
-        cells = SIDE // stride
+    for stride, count in layers:
+        cells = side // stride
         centres = (np.arange(cells) + 0.5) / cells
         y, x = np.meshgrid(centres, centres, indexing="ij")
         found.append(np.repeat(np.stack([x.ravel(), y.ravel()], 1), count, axis=0))

@@ -57,12 +57,16 @@ class Region(NamedTuple):
     side: float
     angle: float
 
-    def matrix(self) -> Floats:
-        """Give the map (2, 3) from the network's input pixels to the picture's."""
+    def matrix(self, pixels: int = SIDE) -> Floats:
+        """Give the map (2, 3) from the network's input pixels to the picture's.
+
+        Args:
+            pixels: side of the network's input.
+        """
         cosine, sine = math.cos(self.angle), math.sin(self.angle)
         turn = np.array([[cosine, -sine], [sine, cosine]])
         corner = np.array([self.x, self.y]) - turn @ np.full(2, self.side / 2)
-        return np.concatenate([turn * (self.side / SIDE), corner[:, None]], axis=1)
+        return np.concatenate([turn * (self.side / pixels), corner[:, None]], axis=1)
 
 
 def upright(points: npt.ArrayLike) -> Region:
@@ -82,16 +86,21 @@ def upright(points: npt.ArrayLike) -> Region:
     return Region(float(x), float(y), MARGIN * float((high - low).max()), angle)
 
 
-def cut(picture: Image.Image, region: Region) -> npt.NDArray[np.float32]:
+def cut(picture: Image.Image, region: Region, pixels: int = SIDE) -> npt.NDArray[np.float32]:
     """Cut a square out as the network wants it, black where it reaches outside of the picture.
 
+    Args:
+        picture: RGB.
+        region: the square.
+        pixels: side of the network's input.
+
     Returns:
-        (192, 192, 3) in [0, 1].
+        (pixels, pixels, 3) in [0, 1].
     """
     part = picture.transform(
-        (SIDE, SIDE),
+        (pixels, pixels),
         Image.Transform.AFFINE,
-        tuple(region.matrix().ravel()),
+        tuple(region.matrix(pixels).ravel()),
         Image.Resampling.BILINEAR,
     )
     return np.asarray(part, np.float32) / np.float32(255)

