@@ -91,6 +91,9 @@ def tasks(arguments: argparse.Namespace) -> list[Task]:
         FileNotFoundError: a model was not trained.
         ValueError: a checkpoint cannot be opened.
     """
+    crossing = any(protocol in protocols.CROSS for protocol in arguments.protocols)
+    if not crossing and (arguments.pairs or arguments.sources or arguments.edit):
+        raise ValueError("--pairs, --sources and --edit are for cross-* protocols: name one")
     listed: list[Task] = []
     kinds = {path: kind_of(path) for _, _, path in checkpoints(arguments)}
     for protocol in arguments.protocols:
@@ -164,6 +167,7 @@ def measured(arguments: argparse.Namespace, task: Task, known: Sequence[Any]) ->
     names = build_data(settings).test_names
     for record in known:
         same = record["checkpoint"].get("sha256") == digest and record["data"] == file.stem
+        same = same and record.get("seed_trained") == task.seed
         if same and record.get("asked") == words and record["protocol"].get("clips") == names:
             return record
     return None

@@ -84,9 +84,7 @@ def weigh(record: Record, frames: Sequence[Any]) -> Array | None:
     Returns:
         (C,), ones for means of clips' means, else the frames; None where these are not known.
     """
-    from animators.metrics import Averaging, Protocol
-
-    if Protocol.from_name(record["protocol"]["name"]).averaging is Averaging.VIDEO:
+    if record["protocol"]["averaging"] == "video":
         return np.ones(len(frames))
     if not all(frames):
         return None
@@ -111,7 +109,8 @@ def read_clips(record: Record, part: str, values: Mapping[str, float | None]) ->
     entries = per_clip(record)
     if not entries:
         return None
-    weights = weigh(record, [one.get("l1") for one in entries])
+    # animation of others has no right frames, but as many
+    weights = weigh(record, [one.get("l1") or one.get("motion_frames") for one in entries])
     names = tuple(one["name"] for one in entries)
     if weights is None:
         return Clips(names, {})
