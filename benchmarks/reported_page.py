@@ -36,6 +36,9 @@ def printed(rows: Sequence[Reported]) -> str:
     """Write the printed values as Markdown, a table for each table and set of a paper.
 
     A `?` marks what `reported.csv` calls suspect; why is said below the table.
+
+    Raises:
+        ValueError: two different values would stand in one cell.
     """
     groups: dict[Group, list[Reported]] = {}
     for row in rows:
@@ -54,8 +57,8 @@ def _section(cells: Sequence[Reported]) -> str:
     heads = list(dict.fromkeys(_head(cell) for cell in cells))
     lines: dict[str, dict[str, str]] = {}
     for cell in cells:
-        text = cell.printed + ("?" if cell.suspect else "")
-        if lines.setdefault(cell.row, {}).setdefault(_head(cell), text) != text:
+        shown = cell.printed + ("?" if cell.suspect else "")
+        if lines.setdefault(cell.row, {}).setdefault(_head(cell), shown) != shown:
             raise ValueError(f"{cell.row} has two values of {_head(cell)} in one table: {cell}")
     protocol = protocol_of(first)
     said = split_label(first.paper, first.split) if protocol is None else protocol.name

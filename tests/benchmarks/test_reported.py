@@ -115,8 +115,9 @@ def test_every_number_of_a_line_is_there_and_no_other(rows, texts):
         lines[row.paper, row.line].update(NUMBER.findall(row.printed))
     for (paper, line), found in lines.items():
         assert found == Counter(NUMBER.findall(texts[paper][line - 1])), (paper, line)
-    for paper, text in texts.items():  # cells are parted by tabs
-        cells = {n for n, line in enumerate(text, 1) if re.search(r"\t.*\d\.\d", line)}
+    cell = re.compile(r"\t.*\d\.\d|( \d\.\d+){3}")  # parted by tabs, or by spaces
+    for paper, text in texts.items():
+        cells = {n for n, line in enumerate(text, 1) if cell.search(line)}
         assert cells == {line for of, line in lines if of == paper}, paper
 
 
