@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-
 PAPERS = ("fid", "video_fid")
 """Distances that the papers print whatever their samples; the table says how many there were."""
 

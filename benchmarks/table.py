@@ -38,8 +38,8 @@ def parser() -> argparse.ArgumentParser:
     )
     described.add_argument(
         "records", nargs="*", type=Path, help="records for one table, which is only printed; "
-        "without any, all of --results and the papers' own numbers go into the page, a table for "
-        "each set and protocol",
+        "without any, all of --results go into the page, a table for each set and protocol, and "
+        "the papers' own numbers into REPORTED.md beside it",
     )  # fmt: skip
     described.add_argument("--results", type=Path, help="folder (default: benchmarks/results)")
     described.add_argument(
@@ -100,7 +100,9 @@ def main(argv: Sequence[str]) -> int:
         from benchmarks.report.latex import PREAMBLE, latex
         from benchmarks.report.markdown import markdown
         from benchmarks.report.sheet import sheet
-        from benchmarks.reported import printed, read_reported
+        from benchmarks.reported import read_reported
+        from benchmarks.reported_page import PAGE as REPORTED
+        from benchmarks.reported_page import page as reported_page
         from datamodules.files import write_whole
 
         tables, costs = gather(arguments)
@@ -113,7 +115,7 @@ def main(argv: Sequence[str]) -> int:
             write_whole(arguments.latex, "\n\n".join([PREAMBLE, *map(latex, sheets)]) + "\n")
         print(text)
         if not arguments.records:
-            text += "\n\n" + printed(read_reported())
+            write_whole(arguments.page.with_name(REPORTED.name), reported_page(read_reported()))
             page = arguments.page.read_text(encoding="utf-8")
             write_whole(arguments.page, insert(page, text))
             print(f"\nwritten into {arguments.page}")

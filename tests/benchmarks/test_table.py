@@ -1,6 +1,5 @@
 import csv
 import json
-import re
 from dataclasses import replace
 
 import pytest
@@ -9,7 +8,6 @@ from animators.metrics import Protocol
 from benchmarks.report.markdown import markdown
 from benchmarks.report.sheet import sheet
 from benchmarks.report.tables import build_table
-from benchmarks.reported import REPORTED, SIZES, beside, printed, read_reported, split_label
 from benchmarks.table import BEGIN, END, insert, main
 
 NAME = Protocol(64).name
@@ -67,70 +65,6 @@ def test_measured_stands_next_to_reported_of_the_same_protocol_only():
     for changes in ({"frames": 32}, {"split": "own"}, {"split": "vox1-metadata-19550-525"}):
         assert "(0.041" not in under(**changes), changes
     assert "(0.041" not in under(clips="480-0123abcd")
-
-
-def test_reported_values():
-    rows = read_reported()
-    cells = {(r.table, r.row, r.split, r.metric, r.line): r for r in rows}
-    assert len(cells) == len(rows) == 130
-    assert cells["1", "lia", "vox", "l1", 339].value == 0.041
-    assert cells["1", "lia", "taichi", "mkr", 339].value == 0.020
-    assert cells["1", "lia", "ted", "lpips", 339].value == 0.11
-    assert cells["6", "mraa", "ted", "aed", 669].suspect
-    garbled = cells["2", "fomm", "vox", "video_fid", 344]
-    assert garbled.value is None
-    assert "0323" in garbled.printed
-    assert all(r.value is None or float(r.printed) == r.value for r in rows)
-
-
-def test_reported_values_are_those_of_the_text(shared_dir):
-    """Every printed cell stands in the line of the paper's text that it names."""
-    lines = (shared_dir / "papers" / "lia.txt").read_text(encoding="utf-8").splitlines()
-    for row in read_reported():
-        assert row.printed in lines[row.line - 1], row
-
-
-def test_printed_tables():
-    text = printed(read_reported())
-    vox = Protocol.lia(256, "lia-vox-17928-495")
-    assert f"### Printed in lia, table 1: vox, `{vox.name}`\n" in text
-    assert "| fomm | ―0323-? |" in text
-    # video FID is not of that protocol
-    assert "table 2: vox, `lia-vox-17928-495`\n" in text
-    assert "table 2: germanpublictv, `lia-germanpublictv`\n" in text
-    rows = read_reported()
-    ted = replace(vox, split="lia-ted-1124-130", clips="130-0123abcd")
-    found = beside(rows, model="lia", metric="l1", protocol=ted)
-    assert found is not None
-    assert (found.table, found.split) == ("1", "ted")
-
-
-def test_every_paper_has_its_own_split():
-    labels = {split_label(paper, split) for paper, split in SIZES}
-    assert len(labels) == len(SIZES)
-    assert {"lia-vox-17928-495", "dime-vox-18314-507", "swin-tps-vox-19522-525"} <= labels
-    for label in labels:
-        assert Protocol.from_name(Protocol(64, split=label).name).split == label
-
-
-def test_sizes_of_splits_are_those_of_the_texts(shared_dir):
-    """Every size stands in its paper, beside the other."""
-    for (paper, _), sizes in SIZES.items():
-        text = (shared_dir / "papers" / f"{paper}.txt").read_text(encoding="utf-8")
-        close = r"\b\D{1,60}\b".join(rf"(?:{n}|{n:,})" for n in sizes if n is not None)
-        assert re.search(rf"\b{close}\b", text), (paper, sizes)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [("a,b\n1,2\n", "must begin with"), ("HEADER\nlia,1,x,12a,vox,l1,,1,1,\n", "line 2")],
-)
-def test_bad_reported(content, message, tmp_path):
-    path = tmp_path / "reported.csv"
-    header = REPORTED.read_text(encoding="utf-8").splitlines()[0]
-    path.write_text(content.replace("HEADER", header))
-    with pytest.raises(ValueError, match=message):
-        read_reported(path)
 
 
 def test_page(tmp_path, capsys):
