@@ -120,6 +120,14 @@ def test_a_seed_without_clips_leaves_the_row_without(record):
     assert row.values["l1"] == pytest.approx((CLIPS.mean() + 0.1) / 2)
 
 
+def test_a_metric_that_one_seed_lacks_the_row_lacks(record):
+    one = record("a", l1=list(CLIPS), psnr=[20.0] * 8, seed_trained=0)
+    row = rows(build_table([one, record("a", l1=list(CLIPS), seed_trained=1)]))["a"]
+    assert row.values["psnr"] is None
+    assert row.column("psnr") is None
+    assert row.column("l1") is not None
+
+
 def test_what_is_no_other_seed_has_a_row_of_its_own(record):
     """Old records say no seed; networks of other sizes, or trained elsewhere, are others."""
     larger = {"checkpoint": {"init_args": {"size": 2}}}
