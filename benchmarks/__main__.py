@@ -14,6 +14,7 @@ COMMANDS = {
     "speed": Command("benchmarks.speed", "time a checkpoint against the naive loop"),
     "loader": Command("benchmarks.loader", "time training pairs from every form of a clip"),
     "curves": Command("benchmarks.curves", "draw the L1 and LPIPS curves of runs"),
+    "ablation": Command("benchmarks.ablation", "train and score a paper's ablation, row by row"),
     "study": Command("benchmarks.study", "answer one question about parts of animators"),
 }
 

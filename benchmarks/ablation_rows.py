@@ -171,7 +171,7 @@ def plan(rows: Sequence[Row], words: Sequence[str]) -> list[Plan]:
     """Judge every row by the training's own parser, before the first is trained.
 
     Args:
-        rows: as `read_rows` gives them, the full model among them.
+        rows: as `read_rows` gives them, or some of them.
         words: what every row has in common: configuration files and the user's options.
 
     Returns:
