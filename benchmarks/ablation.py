@@ -1,9 +1,9 @@
 """`python -m benchmarks ablation MODEL`: train and score a paper's ablation, row by row.
 
 The rows are those of `zoo_configs/ablation/MODEL.yaml`: named overrides of one common training, put
-together as `make train` does. All rows are judged first, then trained one after the other into the
-folder runs/ablation-MODEL-DATA; what is done is not done again, what was interrupted goes on. At the
-end all are scored on the same clips and frames.
+together as `make train` does. All rows are judged first, then trained one after the other into
+runs/ablation-MODEL-DATA; what is done is not done again, what was interrupted goes on. At the end
+all are scored on the same clips and frames.
 """
 
 import argparse
