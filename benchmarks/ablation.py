@@ -119,6 +119,7 @@ def common(arguments: argparse.Namespace, passed: Sequence[str]) -> tuple[list["
     if bare := [word for word in given if "=" not in word]:
         raise ValueError(f"option {bare[0]} has no value: write {bare[0]}=VALUE")
     file = data_file(arguments.data)
+    rows = read_rows(arguments.model, arguments.preset)
     words = configs(
         arguments.model,
         file,
@@ -128,7 +129,7 @@ def common(arguments: argparse.Namespace, passed: Sequence[str]) -> tuple[list["
     )
     words += [f"--seed_everything={arguments.seed}", f"--trainer.devices={arguments.devices}"]
     words += [] if arguments.root is None else [f"--data.init_args.root={arguments.root}"]
-    return read_rows(arguments.model, arguments.preset), [*words, *given]
+    return rows, [*words, *given]
 
 
 def choose(rows: Sequence["Row"], wanted: Sequence[str] | None) -> list["Row"]:

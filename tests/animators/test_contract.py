@@ -15,6 +15,7 @@ from tests.animators.tiny import FOLDER, tiny_animator
 # Every tiny YAML as it is, and what some models can also be.
 VARIANTS: dict[str, tuple[str, dict[str, object]]] = {
     **{path.stem: (path.stem, {}) for path in sorted(FOLDER.glob("*.yaml"))},
+    "lia-no-dictionary": ("lia", {"dictionary": False}),
     "dime-one-shot": ("dime", {}),
     "dime-unet": ("dime", {"features": "unet", "share_dynamics": True}),
     "dime-coarse": ("dime", {"refine": False, "self_flow": False}),
