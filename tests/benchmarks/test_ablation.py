@@ -135,7 +135,7 @@ def test_overrides_that_are_unknown_or_change_nothing_are_refused(parse_only):
     refused("ablates nothing", *taken, overrides={f"{key}dictionary": False})
     refused("no loss 'adversarial'", losses={"adversarial": None})
     refused(r"weighs 1\.0 anyway", losses={"reconstruction": 1.0})
-    refused("the full model: .*not accepted", "--model.init_args.widht=1")
+    refused("the full model: .*not accepted", "--model.init_args.wdth=1")
 
 
 def test_overrides_that_do_not_fit_each_other_are_refused_before_any_training():
@@ -292,6 +292,6 @@ def test_mistakes_are_one_line(trainings, fails, tmp_path, parse_only):
     assert "has no value" in said("--trainer.max_epochs")
     assert "small letters" in said("--name", "Two Words")
     assert "preset has: " in said("--preset", "huge")
-    assert "is not accepted" in said("--model.init_args.widht=1")
+    assert "is not accepted" in said("--model.init_args.wdth=1")
     (tmp_path / "runs/ablation-lia-toy/w-o-d-m/checkpoints").mkdir(parents=True)
     assert "no ablation's" in said(*SMALL, *ROWS)
