@@ -72,7 +72,7 @@ DEMO := --overwrite=true --trainer.max_epochs=14 --trainer.check_val_every_n_epo
 # $(call need,NAME,EXAMPLE): stop with one line when a variable is empty.
 need = $(if $($(1)),,$(error $(1)= is missing, for example: $(2)))
 
-.PHONY: help setup weights demo check test test-all prepare train animate edit app benchmark table import models
+.PHONY: help setup weights demo check test test-all prepare train animate edit app benchmark table ablation import models
 
 help: ## This list
 	@echo "make TARGET [VARIABLE=value ...]"; echo
@@ -172,6 +172,11 @@ benchmark: $(READY) ## Score runs/MODEL-DATA for every one of MODELS on DATA
 
 table: $(READY) ## Print and write the tables of benchmarks/README.md
 	$(PY) -m benchmarks table $(ARGS)
+
+ablation: $(READY) ## Train and score the rows of MODEL's paper on DATA, into runs/ablation-MODEL-DATA
+	$(PY) -m benchmarks ablation $(MODEL) --data $(DATA) $(if $(filter-out toy,$(DATA)),--root $(DATA_ROOT)) \
+		--preset $(PRESET) --trainer $(TRAINER) --logger $(LOGGER) --seed $(SEED) --devices $(DEVICES) \
+		$(if $(INIT),--init_from=$(INIT)) $(ARGS)
 
 import: $(READY) ## Turn a published checkpoint INPUT of MODEL into OUTPUT
 	$(call need,INPUT,INPUT=vox.pt)$(call need,OUTPUT,OUTPUT=lia-vox.ckpt)

@@ -9,12 +9,14 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
     "run": Command("benchmarks.run", "score a checkpoint on test clips, beside copy-source"),
+    "compare": Command("benchmarks.compare", "measure what is missing of a table, and write it"),
     "table": Command("benchmarks.table", "write the tables of all records"),
     "gallery": Command("benchmarks.gallery", "side-by-side clips of several checkpoints"),
     "speed": Command("benchmarks.speed", "time a checkpoint against the naive loop"),
     "loader": Command("benchmarks.loader", "time training pairs from every form of a clip"),
     "curves": Command("benchmarks.curves", "draw the L1 and LPIPS curves of runs"),
     "bars": Command("benchmarks.bars", "draw all models of some sets, with intervals over clips"),
+    "ablation": Command("benchmarks.ablation", "train and score a paper's ablation, row by row"),
     "study": Command("benchmarks.study", "answer one question about parts of animators"),
 }
 

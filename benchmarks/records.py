@@ -55,7 +55,7 @@ FEW_SHOT_ROW = {
 # What the files of other records than those of `run` begin with.
 OTHERS = (
     *("speed_", "loader_", "references_", "solver_", "field_"),
-    *("flow-cost_", "identity-probe_", "sparsity_", "directions_"),
+    *("flow-cost_", "identity-probe_", "sparsity_", "directions_", "leakage_"),
 )
 
 

@@ -28,6 +28,9 @@ STUDIES = {
     "directions": Command(
         "benchmarks.studies.directions", "head pose and identity along motion directions"
     ),
+    "leakage": Command(
+        "benchmarks.studies.leakage", "what of the driving person shows in the result"
+    ),
     "page": Command("benchmarks.studies.page", "write the tables of studies into STUDIES.md"),
 }
 

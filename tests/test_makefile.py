@@ -11,6 +11,7 @@ import pytest
 
 from animators.__main__ import COMMANDS
 from animators.commands import animate, app, edit
+from benchmarks import ablation
 from datamodules.__main__ import COMMANDS as DATA_COMMANDS
 from datamodules.prepare import command as prepare
 
@@ -166,6 +167,25 @@ def test_one_benchmark_for_each_model():
     assert "runs/$model-faces/checkpoints/best.ckpt" in line
     assert "--data faces --root clips --name $model" in line
     assert "--root" not in dry("benchmark")
+
+
+def test_an_ablation_is_trained_as_a_run_is(monkeypatch):
+    line = dry(
+        *("ablation", "MODEL=dime", "DATA=bodies", "PRESET=small", "TRAINER=cpu", "LOGGER=wandb"),
+        *("SEED=3", "DEVICES=2", "DATA_ROOT=clips", "INIT=a.ckpt", "ARGS=--trainer.max_epochs=2"),
+    )
+    start = ".venv/bin/python -m benchmarks ablation "
+    words = shlex.split(line.replace("\\\n", ""))
+    assert line.startswith(start)
+    given = []
+    monkeypatch.setattr(ablation, "work", lambda *a, **kw: given.append((*a, *kw.values())))
+    assert ablation.main(words[4:]) == 0
+    ((wanted, passed),) = given
+    assert passed == ["--init_from=a.ckpt", "--trainer.max_epochs=2"]
+    assert (wanted.model, wanted.data, wanted.root, wanted.seed) == ("dime", "bodies", "clips", 3)
+    assert (wanted.preset, wanted.trainer, wanted.logger) == ("small", "cpu", "wandb")
+    assert wanted.devices == "2"
+    assert "--root" not in dry("ablation", "DATA=toy")
 
 
 def test_every_target_is_explained_and_every_command_exists():

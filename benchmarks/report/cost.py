@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.report.rows import Record, by_training, row_name
+from benchmarks.report.rows import Record, by_training, protocol_of, row_name
 from benchmarks.report.sheet import DASH, Cell, Sheet
 from benchmarks.report.tables import digits, group
 
@@ -93,7 +93,7 @@ def _figures(row: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _cost(record: Record, name: str, network: str, known: Sequence[dict[str, float]]) -> Cost:
-    protocol = record["protocol"]
+    protocol = protocol_of(record)
     figures = {
         figure: sum(one[figure] for one in known) / len(known)
         for figure in FIGURES
@@ -103,8 +103,8 @@ def _cost(record: Record, name: str, network: str, known: Sequence[dict[str, flo
     return Cost(
         name=name if measured else network,
         sets=[record["data"]],
-        pixels=protocol["image_size"],
-        given=record.get("given", protocol["references"]) if measured else None,
+        pixels=protocol.image_size,
+        given=record.get("given", protocol.references) if measured else None,
         figures=figures,
         device=record["device"] if figures.keys() & set(TIMED) else "",
         seeds=len(known),

@@ -74,6 +74,23 @@ def row_name(record: Record) -> str:
     return f"{record['model']} (trained on {trained})" if away else str(record["model"])
 
 
+def protocol_of(record: Record) -> Any:
+    """Read a record's protocol: `Protocol` out of its name, or `CrossProtocol` out of its fields.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    from animators.metrics import CROSS_WAYS, CrossProtocol, Protocol
+
+    known = dict(record["protocol"])
+    if known.get("label") not in CROSS_WAYS:
+        return Protocol.from_name(known["name"])
+    try:
+        return CrossProtocol(**{k: v for k, v in known.items() if k not in ("averaging", "name")})
+    except TypeError as error:
+        raise ValueError(f"{known['name']!r} is no protocol of this version: {error}") from error
+
+
 def weigh(record: Record, frames: Sequence[Any]) -> Array | None:
     """Say how much each clip counts under the record's protocol.
 
@@ -84,7 +101,7 @@ def weigh(record: Record, frames: Sequence[Any]) -> Array | None:
     Returns:
         (C,), ones for means of clips' means, else the frames; None where these are not known.
     """
-    if record["protocol"]["averaging"] == "video":
+    if protocol_of(record).averaging == "video":
         return np.ones(len(frames))
     if not all(frames):
         return None

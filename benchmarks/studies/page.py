@@ -19,6 +19,7 @@ KINDS = {
     "identity_probe": "benchmarks.studies.probe_table",
     "sparsity": "benchmarks.studies.sparsity",
     "directions": "benchmarks.studies.directions",
+    "leakage": "benchmarks.studies.leakage",
 }
 """Kind of a record, and the module whose `report` writes its table."""
 

@@ -26,6 +26,7 @@ def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("given")
     save_animator(tiny_animator("lia_x", named_directions=NAMES), made / "x.ckpt")
     save_animator(tiny_animator("fomm"), made / "fomm.ckpt")
+    save_animator(tiny_animator("lia", dictionary=False), made / "plain.ckpt")
     rng = np.random.default_rng(0)
     with media.ClipWriter(made / "clip.mp4", Fraction(25)) as writer:
         for _ in range(FRAMES):
@@ -112,6 +113,7 @@ def test_the_map_is_red_above_zero_and_blue_below_and_white_at_it(tmp_path):
         (["--chunk", "0"], {}, "at least 1"),
         (["--crop", "none"], {}, "(--crop square"),
         ([], {"checkpoint": "fomm.ckpt"}, "without motion directions"),
+        ([], {"checkpoint": "plain.ckpt"}, "without motion directions"),
         ([], {"driving": "gone.mp4"}, "gone.mp4"),
         ([], {"checkpoint": "gone.ckpt"}, "gone.ckpt"),
     ],

@@ -10,10 +10,13 @@ from benchmarks.table import BEGIN, END
 
 @pytest.fixture
 def folder(tmp_path):
-    """A page with marks, and one of the project's own records of each kind."""
+    """A page with marks, and one of the project's own records of each kind that has some."""
     for kind in page.KINDS:
-        own = next(path for path in records.RESULTS.glob(f"{records.slug(kind)}_*.json"))
-        shutil.copy(own, tmp_path)
+        own = sorted(records.RESULTS.glob(f"{records.slug(kind)}_*.json"))[:1]
+        # a study on a set that not everybody has may not have been made here yet
+        assert own or kind == "leakage"
+        for path in own:
+            shutil.copy(path, tmp_path)
     (tmp_path / "page.md").write_text(f"before\n{BEGIN}\nSTALE\n{END}\nafter\n")
     return tmp_path
 
@@ -34,7 +37,7 @@ def test_every_record_has_its_table_and_the_rest_of_the_page_stays(folder, capsy
     assert text.endswith(f"{END}\nafter\n")
     assert "STALE" not in text
     titles = [line for line in text.splitlines() if line.startswith("### ")]
-    assert len(titles) == len(page.KINDS)
+    assert len(titles) == len(list(folder.glob("*.json")))
     assert f"{folder / 'page.md'}" in capsys.readouterr().out
     assert run(folder) == 0
     assert (folder / "page.md").read_text() == text
