@@ -76,7 +76,7 @@ FACE_MODELS = "face-recognition-models==0.3.0"
 # It wants numpy<2 and protobuf<5, so only files are taken out of it. Later versions ship none.
 MEDIAPIPE = "mediapipe==0.10.21"
 
-# It wants numpy<2's implicit conversions, OpenCV and libsvm; the numbers of its model want nothing.
+# It fails on numpy 2.4, and wants OpenCV and libsvm; only the files of its model are read.
 BRISQUE = "brisque==0.2.0"
 
 # It wants OpenCV and pkg_resources, which newer setuptools lack.

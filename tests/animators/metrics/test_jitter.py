@@ -4,6 +4,7 @@ import torch
 
 from animators.metrics import Averaging, Flicker, Jitter
 from animators.metrics.jitter import change, flicker, trajectory_jitter
+from animators.metrics.pictures import pictures
 
 RNG = np.random.default_rng(0)
 
@@ -13,7 +14,11 @@ class Brightest:
 
     name, version, points = "brightest", "1", 1
 
+    def __init__(self):
+        self.shared = []
+
     def find(self, frame, shared=None):
+        self.shared.append(shared)
         grey = frame.sum(-1)
         if not grey.any():
             return None
@@ -70,6 +75,10 @@ def test_jitter_of_clips():
     real = dots(2, 4, 6, 8)
     metric.update(dots(3, 6, 9, 12), real, real[0])  # drifts
     assert float(metric.compute()) == 0
+    seen = metric.network.shared
+    assert seen[::2] == [None] * 4
+    for frame, shared in zip(pictures(real), seen[1::2], strict=True):
+        np.testing.assert_array_equal(frame, shared)
     metric.update(dots(3, 3, 7, 7), real, real[0])  # off by 1, -1, 1, -1
     assert float(metric.compute()) == pytest.approx(2)
     metric.update(dots(3, 3, None, 7), real, real[0])  # no three frames in turn
