@@ -51,7 +51,9 @@ def test_digits_are_those_of_a_loop_of_ones_own(record, checkpoint, toy):
     suite = ReconstructionSuite(Protocol(64, frames=4), lpips=False)
     for clip in TestClips(build_data(options), torch.device("cpu"), "own"):
         suite.update_clip(animator.reconstruct(clip["video"], clip["references"]), clip["video"])
-    assert record[1]["metrics"] == suite.summary()
+    found = dict(record[1]["metrics"])
+    assert found.pop("flicker") > 0  # a group's, beside the suite's
+    assert found == suite.summary()
 
 
 def test_same_measurement_replaces_its_record_and_another_does_not(record, toy, tmp_path):

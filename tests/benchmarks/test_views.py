@@ -200,12 +200,12 @@ def test_the_row_of_the_best_views_stands_apart(files, tmp_path, capsys, clips):
     animator = load_animator(files / "mraa.ckpt", "cpu")
     suites = Suites(protocol(clips=best["protocol"]["clips"]), lpips=False)
     direct = suites.evaluate(animator.reconstruct, clips, Views(N, best=True))
-    assert best["metrics"] == direct.metrics
+    assert {k: v for k, v in best["metrics"].items() if k != "flicker"} == direct.metrics
     assert best["metrics_with_references"] == direct.with_references
     text = markdown(sheet(build_table([best, read["dime"]])))
     assert "l1 with references ↓" in text
     assert f"{best['metrics_with_references']['l1']:.4f}" in text
-    assert "| mraa (best of 4)† |" in text
+    assert "| mraa (best of 4) |" in text
     with pytest.raises(ValueError, match="different protocols"):
         build_table([best, read["mraa"]])
 
