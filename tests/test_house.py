@@ -315,5 +315,6 @@ def test_every_import_is_declared():
         for module in {i.split(".")[0] for i in imports(path)} - set(sys.stdlib_module_names):
             if module in PACKAGES:
                 continue
-            owners = {owner.lower() for owner in homes.get(module) or carriers(module) or [module]}
+            owners = homes.get(module) or carriers(module) or [module]
+            owners = {owner.lower().replace("_", "-") for owner in owners}
             assert owners & declared, f"{name(path)} imports {module}"

@@ -1,12 +1,6 @@
 """Metrics of faces in two processes with different numbers of clips, some of them without any."""
 
-import os
-import socket
-from datetime import timedelta
-
 import pytest
-import torch.distributed as dist
-import torch.multiprocessing as mp
 
 from animators.metrics import (
     AverageEuclideanDistance,
@@ -50,33 +44,16 @@ def score(pairs):
     return [float(metric.compute()) for metric in metrics]
 
 
-def worker(rank, port, queue):
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    dist.init_process_group("gloo", rank=rank, world_size=2, timeout=timedelta(seconds=60))
-    try:
-        # three clips and one; all and none
-        results = [
-            score([list(clips())[:3], list(clips())[3:]][rank]),
-            score([list(clips()), []][rank]),
-        ]
-    finally:
-        dist.destroy_process_group()
-    queue.put(results)
+def in_process(rank):
+    """Three clips and one; all and none."""
+    return [
+        score([list(clips())[:3], list(clips())[3:]][rank]),
+        score([list(clips()), []][rank]),
+    ]
 
 
-def test_unequal_counts():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    queue = mp.get_context("spawn").SimpleQueue()
-    processes = mp.start_processes(
-        worker, args=(port, queue), nprocs=2, join=False, start_method="spawn"
-    )
-    while not processes.join():
-        pass
-    results = [queue.get(), queue.get()]
-    assert results[0] == results[1]
+def test_unequal_counts(in_two_processes):
     alone = score(clips())
     assert len(set(alone)) > 4  # no metric is constant here
-    for found in results[0]:
+    for found in in_two_processes["test_faces_ddp"]:
         assert found == pytest.approx(alone, rel=1e-12)

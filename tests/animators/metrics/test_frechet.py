@@ -1,12 +1,6 @@
-import os
-import socket
-from datetime import timedelta
-
 import pytest
 import scipy.linalg
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
@@ -225,42 +219,6 @@ def test_network_is_no_part_of_the_metric():
     assert list(metric.parameters()) == []
     assert list(metric.modules()) == [metric]
     assert metric.state_dict() == {}
-
-
-def worker(rank, port, queue):
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", rank=rank, world_size=2, timeout=timedelta(seconds=60))
-    results = []
-    try:
-        # one process has three clips, the other one; then all, and none
-        for share in ([list(clips())[:3], list(clips())[3:]], [list(clips()), []]):
-            for kind in (FrechetDistance, VideoFrechetDistance):
-                metric = filled(kind(Tiny()), share[rank])
-                results.append((metric.compute().item(), tuple(metric.counts), metric.enough))
-    finally:
-        dist.destroy_process_group()
-    queue.put(results)
-
-
-def test_unequal_counts():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    queue = mp.get_context("spawn").SimpleQueue()
-    processes = mp.start_processes(
-        worker, args=(port, queue), nprocs=2, join=False, start_method="spawn"
-    )
-    while not processes.join():
-        pass
-    results = [queue.get(), queue.get()]
-    assert results[0] == results[1]
-    alone = [filled(kind(Tiny()), clips()) for kind in (FrechetDistance, VideoFrechetDistance)]
-    expected = [(metric.compute().item(), metric.counts, metric.enough) for metric in alone]
-    assert [enough for _, _, enough in expected] == [True, False]
-    for found, wanted in zip(results[0], expected * 2, strict=True):
-        assert found[0] == pytest.approx(wanted[0], rel=1e-9)
-        assert found[1:] == wanted[1:]
 
 
 def waves(count, size=32):
