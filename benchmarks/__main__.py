@@ -16,6 +16,7 @@ COMMANDS = {
     "speed": Command("benchmarks.speed", "time a checkpoint against the naive loop"),
     "loader": Command("benchmarks.loader", "time training pairs from every form of a clip"),
     "curves": Command("benchmarks.curves", "draw the L1 and LPIPS curves of runs"),
+    "bars": Command("benchmarks.bars", "draw all models of some sets, with intervals over clips"),
     "study": Command("benchmarks.study", "answer one question about parts of animators"),
 }
 

@@ -2,17 +2,19 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.table import WITH, digits
+import numpy as np
+
+from benchmarks.report.markdown import markdown as written
+from benchmarks.report.motion import QUARTERS, quarters, table_of
+from benchmarks.report.rows import WITH, Clips, Row, read_clips
+from benchmarks.report.sheet import sheet
+from benchmarks.report.tables import Table, pairs, title
 
 Record = Mapping[str, Any]
-Row = Mapping[str, Any]
-QUARTERS = ("least motion", "second", "third", "most motion")
-DASH = "–"  # noqa: RUF001
-BUDGET = ("pairs seen", "device")
 MARKS = "s^vD<>p*"  # single points may lie on each other
 
 
@@ -23,83 +25,91 @@ def markdown(record: Record) -> str:
         record: as the study writes it.
 
     Returns:
-        The metrics, and L1 by quartile of motion. Bold is the best of the rows of equal N, where
-        there are several: rows that saw more of a clip are not compared with those that saw less.
+        The metrics, and L1 by quartile of motion.
+
+    Raises:
+        ValueError: the clips of a row are bad, or not those of the others.
     """
-    rows, better = record["rows"], {**record["higher_is_better"], WITH: False}
-    names = list(rows[0]["metrics"])
-    values = [_values(row) for row in rows]
-    names += [WITH] if any(WITH in one for one in values) else []
+    return "\n\n".join(written(sheet(table)) for table in tables(record))
+
+
+def tables(record: Record) -> list[Table]:
+    """Make the tables of a record of `study references`.
+
+    Args:
+        record: as the study writes it.
+
+    Returns:
+        The metrics, and L1 by quartile of motion. Only rows of equal N are compared: those that saw
+        more of a clip are not held against those that saw less.
+
+    Raises:
+        ValueError: the clips of a row are bad, or not those of the others.
+    """
     aside = record["protocol"]["references"]
-    clips = record["clips"]
-    lines = [
-        f"### {record['data']}, {'few shots' if aside else 'one shot'} ({record['name']}): "
-        f"{clips['count']} clips, {clips['frames']} frames, `{record['protocol']['name']}`",
-        "",
-        *([_about(aside), ""] if aside else []),
-        _line("", ["N", *(f"{name} {'↑' if better[name] else '↓'}" for name in names)], BUDGET),
-        "|---|" + "---:|" * (len(names) + 2) + "---|",
+    more = f"{'few shots' if aside else 'one shot'} ({record['name']})"
+    better = {name: bool(up) for name, up in record["higher_is_better"].items()}
+    rows = [_row(record, row) for row in record["rows"]]
+    clips, bounds = record["clips"]["count"], record["motion"]["bounds"]
+    metrics = Table(
+        title=title(record, more),
+        protocol=record["protocol"]["name"],
+        metrics=list(dict.fromkeys(name for row in rows for name in row.values)),
+        higher_is_better={**better, WITH: False},
+        rows=rows,
+        clips=clips,
+        notes=[_about(aside)] if aside else [],
+    )
+    single = _quarters_of_clips(record)
+    quartiles = [
+        Row(
+            name=row["row"],
+            values=dict(zip(QUARTERS, row["l1_by_motion"], strict=True)),
+            clips=clips_of_row,
+            given=row["references"],
+        )
+        for row, clips_of_row in zip(record["rows"], single, strict=True)
     ]
-    for i, row in enumerate(rows):
-        cells = [_cell(rows, values, i, name, higher=better[name]) for name in names]
-        pairs = ((row["checkpoint"] or {}).get("trained") or {}).get("pairs_seen")
-        budget = f"{pairs:,}" if isinstance(pairs, int) else ""
-        device = record["device"] if row["checkpoint"] else ""
-        lines.append(_line(row["row"], [str(row["references"]), *cells], [budget, device]))
-    return "\n".join([*lines, "", *_by_motion(record)])
+    frames = record["motion"]["frames"]
+    by_motion = table_of(
+        quartiles, bounds=bounds, frames=frames, record=record, notes=[], clips=clips, more=[more]
+    )
+    return [metrics, by_motion]
+
+
+def _quarters_of_clips(record: Record) -> list[Clips | None]:
+    """Give each row's L1 of each clip in each quarter; None where the record is older than that."""
+    found = [row.get("l1_frames") for row in record["rows"]]
+    if not all(found):
+        return [None] * len(found)
+    names = tuple(sorted(found[0]))
+    l1 = [[np.array(one[name], dtype=np.float64) for name in names] for one in found]
+    split = quarters(l1[0])  # copy-source comes first, and its L1 is the motion
+    return [split.columns(names, one) for one in l1]
 
 
 def _about(aside: int) -> str:
     return (
         f"N is the number of references that a row was given, out of the same {aside} frames of "
-        f"each clip, which count in `{WITH}` only. Bold compares rows of equal N only. `best of` "
+        f"each clip, which count in `{WITH}` only. Only rows of equal N are compared. `best of` "
         "runs a one-shot animator from every view and keeps each clip's best by L1."
     )
 
 
-def _by_motion(record: Record) -> list[str]:
-    rows, motion = record["rows"], record["motion"]
-    bounds = ", ".join(digits(bound) for bound in motion["bounds"])
-    heads = [f"{name} ({count})" for name, count in zip(QUARTERS, motion["frames"], strict=True)]
-    values = [dict(zip(QUARTERS, row["l1_by_motion"], strict=True)) for row in rows]
-    lines = [
-        "L1 by quartile of motion, the frames of all clips pooled (how many, in brackets). A "
-        f"frame's motion is its own copy-source L1; the quartiles meet at {bounds}.",
-        "",
-        _line("", ["N", *heads], ()),
-        "|---|" + "---:|" * (len(heads) + 1),
-    ]
-    for i, row in enumerate(rows):
-        cells = [_cell(rows, values, i, name, higher=False) for name in QUARTERS]
-        lines.append(_line(row["row"], [str(row["references"]), *cells], ()))
-    return lines
-
-
-def _line(first: str, cells: Sequence[str], last: Sequence[str]) -> str:
-    return "| " + " | ".join([first, *cells, *last]) + " |"
-
-
-def _values(row: Row) -> dict[str, float | None]:
+def _row(record: Record, row: Mapping[str, Any]) -> Row:
     beside = row["metrics_with_references"]
-    return {**row["metrics"], **({WITH: beside["l1"]} if beside else {})}
-
-
-def _cell(
-    rows: Sequence[Row],
-    values: Sequence[Mapping[str, float | None]],
-    i: int,
-    name: str,
-    *,
-    higher: bool,
-) -> str:
-    value = values[i].get(name)
-    if value is None:
-        return DASH
-    equals = [j for j, row in enumerate(rows) if row["references"] == rows[i]["references"]]
-    rivals = [x for j in equals if (x := values[j].get(name)) is not None]
-    best = max(rivals) if higher else min(rivals)
-    text = digits(value)
-    return f"**{text}**" if len(rivals) > 1 and text == digits(best) else text
+    values = {**row["metrics"], **({WITH: beside["l1"]} if beside else {})}
+    entries = [{"name": name, "metrics": metrics} for name, metrics in row["clips"].items()]
+    about = {**record, "model": row["row"], "per_clip": entries}
+    trained = (row["checkpoint"] or {}).get("trained") or {}
+    return Row(
+        name=row["row"],
+        values=values,
+        clips=read_clips(about, "metrics", values),
+        given=row["references"],
+        budget=pairs(trained.get("pairs_seen")),
+        device=record["device"] if row["checkpoint"] else "",
+    )
 
 
 def has_curve(record: Record) -> bool:
@@ -107,9 +117,9 @@ def has_curve(record: Record) -> bool:
     return any(len(points) > 1 for points in _lines(record).values())
 
 
-def _lines(record: Record) -> dict[str, list[Row]]:
+def _lines(record: Record) -> dict[str, list[Record]]:
     """Rows of one animator and way by rising N; copy-source has a line of its own."""
-    found: dict[str, list[Row]] = defaultdict(list)
+    found: dict[str, list[Record]] = defaultdict(list)
     for row in record["rows"]:
         if row["checkpoint"]:
             found[row["name"] + (" (best view)" if row["best"] else "")].append(row)

@@ -254,7 +254,9 @@ def read_study_record(path: Path, kind: str) -> dict[str, Any]:
 def _newest(found: Iterable[dict[str, Any]], who: str) -> list[dict[str, Any]]:
     newest: dict[tuple[str, ...], dict[str, Any]] = {}
     for record in found:
-        key = (record[who], record["data"], record["protocol"]["name"], record["device"])
+        trained = (str(record.get("trained_on")), str(record.get("seed_trained")))
+        protocol = record["protocol"]["name"]
+        key = (record[who], record["data"], protocol, record["device"], *trained)
         if key not in newest or newest[key]["date"] <= record["date"]:
             newest[key] = record
     return list(newest.values())

@@ -1,195 +1,21 @@
-"""`python -m benchmarks table`: records as Markdown and CSV, copy-source first, best in bold."""
+"""`python -m benchmarks table`: records as Markdown, CSV and LaTeX, copy-source first.
+
+Bold is ahead of every other row; what cannot be told from the best is marked instead.
+"""
 
 import argparse
-import csv
-import io
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import options
 
+if TYPE_CHECKING:
+    from benchmarks.report.cost import Cost
+    from benchmarks.report.tables import Table
+
 BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
 PAGE = Path(__file__).resolve().parent / "README.md"
-COPY_SOURCE = "copy-source"
-WITH = "l1 with references"
-
-Record = dict[str, Any]
-
-
-@dataclass
-class Row:
-    """One line of a table.
-
-    Attributes:
-        name: animator, or copy-source.
-        values: metric -> number; None where nothing was to be measured.
-        reported: metric -> number that the paper prints under the same protocol.
-        budget: pairs that were trained on, as text.
-        device: where it was measured.
-    """
-
-    name: str
-    values: dict[str, float | None]
-    reported: dict[str, float] = field(default_factory=dict)
-    budget: str = ""
-    device: str = ""
-
-
-@dataclass
-class Table:
-    """Rows of one set under one protocol."""
-
-    title: str
-    metrics: list[str]
-    higher_is_better: dict[str, bool]
-    rows: list[Row]
-
-    def best(self, metric: str) -> float | None:
-        """Give the best value of a column, copy-source among them."""
-        values = [value for row in self.rows if (value := row.values.get(metric)) is not None]
-        if not values:
-            return None
-        return max(values) if self.higher_is_better[metric] else min(values)
-
-
-def build_table(records: Sequence[Record]) -> Table:
-    """Put records of one protocol on one set under each other.
-
-    Args:
-        records: at least one.
-
-    Raises:
-        ValueError: protocols, sets or clips differ, so that no column could hold both numbers.
-    """
-    from benchmarks.reported import read_reported
-
-    for what, values in (
-        ("protocols", {record["protocol"]["name"] for record in records}),
-        ("sets", {record["data"] for record in records}),
-        ("clips", {record["clips"].get("sha256") for record in records}),
-    ):
-        if len(values) > 1:
-            raise ValueError(
-                f"one table cannot hold different {what}: {', '.join(sorted(map(str, values)))}; "
-                "give records of one, or none to have a table for each"
-            )
-    records = [with_references(record) for record in records]
-    first = records[0]
-    names = list(dict.fromkeys(name for record in records for name in record["metrics"]))
-    better = {name: bool(r["higher_is_better"][name]) for r in records for name in r["metrics"]}
-    reported = read_reported()
-    rows = [Row(COPY_SOURCE, _copied(records))]
-    rows += [_row(record, reported) for record in sorted(records, key=lambda r: str(r["model"]))]
-    clips = first["clips"]
-    title = (
-        f"{first['data']}: {clips.get('count')} clips, {clips.get('frames')} frames, "
-        f"`{first['protocol']['name']}`"
-    )
-    return Table(title, names, better, rows)
-
-
-def with_references(record: Record) -> Record:
-    """Add L1 with the reference frames counted to a record's metrics, where it has references."""
-    if not record["protocol"].get("references"):
-        return record
-    parts = {
-        part: {**record[part], WITH: record[f"{part}_with_references"]["l1"]}
-        for part in ("metrics", "copy_source")
-    }
-    return {**record, **parts, "higher_is_better": {**record["higher_is_better"], WITH: False}}
-
-
-def _copied(records: Sequence[Record]) -> dict[str, float | None]:
-    values: dict[str, float | None] = {}
-    for record in records:
-        for name, value in record["copy_source"].items():
-            known = values.setdefault(name, value)
-            if value is not None and known is not None and abs(value - known) > 1e-4 * abs(known):
-                raise ValueError(
-                    f"copy-source has {name} {known} and {value} on the same clips: one of the "
-                    f"records is not what it says (the last read: {record['model']})"
-                )
-    return values
-
-
-def _row(record: Record, reported: list[Any]) -> Row:
-    from animators.metrics import Protocol
-    from benchmarks.reported import beside
-
-    printed = {}
-    for name in record["metrics"]:
-        cell = beside(
-            reported,
-            model=record["model"],
-            metric=name,
-            protocol=Protocol.from_name(record["protocol"]["name"]),
-        )
-        if cell is not None and cell.value is not None:
-            printed[name] = cell.value
-    trained = record["checkpoint"].get("trained") or {}
-    pairs = trained.get("pairs_seen")
-    budget = f"{pairs:,}" if isinstance(pairs, int) else ""
-    return Row(record["model"], dict(record["metrics"]), printed, budget, record["device"])
-
-
-def group(records: Sequence[Record]) -> list[list[Record]]:
-    """Split records into those that can stand in one table."""
-    groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
-    for record in records:
-        clips = str(record["clips"].get("sha256"))
-        groups[record["data"], record["protocol"]["name"], clips].append(record)
-    return [groups[key] for key in sorted(groups)]
-
-
-def markdown(table: Table) -> str:
-    """Write a table as Markdown: `measured (reported, difference)` where a paper has the number."""
-    heads = [f"{name} {'↑' if table.higher_is_better[name] else '↓'}" for name in table.metrics]
-    lines = [
-        f"### {table.title}",
-        "",
-        "| | " + " | ".join([*heads, "pairs seen", "device"]) + " |",
-        "|---|" + "---:|" * len(heads) + "---:|---|",
-    ]
-    for row in table.rows:
-        cells = [_cell(table, row, name) for name in table.metrics]
-        lines.append("| " + " | ".join([row.name, *cells, row.budget, row.device]) + " |")
-    return "\n".join(lines)
-
-
-def _cell(table: Table, row: Row, name: str) -> str:
-    value = row.values.get(name)
-    if value is None:
-        return "–"  # noqa: RUF001
-    text = digits(value)
-    if text == digits(table.best(name) or 0.0):
-        text = f"**{text}**"
-    if name in row.reported:
-        text += f" ({row.reported[name]:g}, {value - row.reported[name]:+.3f})"
-    return text
-
-
-def digits(value: float) -> str:
-    """Write a number with four decimals, or two from 10 on."""
-    return f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"
-
-
-def as_csv(tables: Sequence[Table]) -> str:
-    """Write tables as one CSV with a line for each number."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["table", "row", "metric", "measured", "reported", "pairs_seen", "device"])
-    for table in tables:
-        for row in table.rows:
-            for name in table.metrics:
-                value = row.values.get(name)
-                measured = "" if value is None else repr(value)
-                printed = row.reported.get(name, "")
-                pairs = row.budget.replace(",", "")
-                writer.writerow([table.title, row.name, name, measured, printed, pairs, row.device])
-    return text.getvalue()
 
 
 def insert(page: str, tables: str) -> str:
@@ -219,30 +45,72 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument(
         "--page", type=Path, default=PAGE, help="page to write (default: benchmarks/README.md)"
     )
+    described.add_argument(
+        "--by-motion", action="store_true", help="L1 by quartile of the frames' motion as well"
+    )
+    described.add_argument(
+        "--intervals", action="store_true", help="the 95 %% interval over clips behind each number"
+    )
     described.add_argument("--csv", type=Path, help="write the numbers here as well")
+    described.add_argument("--latex", type=Path, help="write the tables here as well, for booktabs")
     return described
+
+
+def gather(arguments: argparse.Namespace) -> tuple[list["Table"], list["Cost"]]:
+    """Read the records and make their tables.
+
+    Raises:
+        FileNotFoundError: there is no record.
+        ValueError: a record is damaged, or does not fit the others.
+    """
+    from benchmarks import few_shot, records
+    from benchmarks.report.cost import costs
+    from benchmarks.report.motion import motion_table
+    from benchmarks.report.tables import build_table, group
+
+    studies: list[dict[str, Any]] = []
+    if arguments.records:
+        found = [records.read_record(path) for path in arguments.records]
+        groups: Sequence[Sequence[Any]] = [found]
+    else:
+        folder = arguments.results or records.RESULTS
+        found = records.read_records(folder)
+        groups = group(found)
+        studies = records.read_few_shot_records(folder)
+    quartiles = [motion_table(rows) for rows in groups] if arguments.by_motion else []
+    if arguments.by_motion and not any(quartiles):
+        raise ValueError(
+            "--by-motion: no record has values of frames: measure again with `python -m benchmarks "
+            "run`"
+        )
+    tables = []
+    for i, rows in enumerate(groups):
+        tables.append(build_table(rows))
+        tables += [table for table in quartiles[i : i + 1] if table is not None]
+    tables += [table for study in studies for table in few_shot.tables(study)]
+    return tables, costs(found, studies)
 
 
 def main(argv: Sequence[str]) -> int:
     """Write the tables; returns 0, or 2 after one line on stderr."""
 
     def work(arguments: argparse.Namespace) -> None:
-        from benchmarks import few_shot, records
+        from benchmarks.report.cost import cost_sheet
+        from benchmarks.report.csvs import as_csv
+        from benchmarks.report.latex import PREAMBLE, latex
+        from benchmarks.report.markdown import markdown
+        from benchmarks.report.sheet import sheet
         from benchmarks.reported import printed, read_reported
         from datamodules.files import write_whole
 
-        if arguments.records:
-            tables = [build_table([records.read_record(path) for path in arguments.records])]
-        else:
-            found = records.read_records(arguments.results or records.RESULTS)
-            tables = [build_table(rows) for rows in group(found)]
-        texts = [markdown(table) for table in tables]
-        if not arguments.records:
-            more = records.read_few_shot_records(arguments.results or records.RESULTS)
-            texts += [few_shot.markdown(record) for record in more]
-        text = "\n\n".join(texts)
+        tables, costs = gather(arguments)
+        sheets = [sheet(table, intervals=arguments.intervals) for table in tables]
+        sheets += [cost_sheet(costs)] if costs else []
+        text = "\n\n".join(markdown(one) for one in sheets)
         if arguments.csv:
-            write_whole(arguments.csv, as_csv(tables))
+            write_whole(arguments.csv, as_csv(tables, costs))
+        if arguments.latex:
+            write_whole(arguments.latex, "\n\n".join([PREAMBLE, *map(latex, sheets)]) + "\n")
         print(text)
         if not arguments.records:
             text += "\n\n" + printed(read_reported())

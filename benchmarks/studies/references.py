@@ -201,6 +201,7 @@ def _measure(
             clip.name: {**clip.metrics, **({"view": clip.view} if views.best else {})}
             for clip in score.clips
         },
+        "l1_frames": {clip.name: clip.l1.tolist() for clip in score.clips},
         "checkpoint": checkpoint,
     }
     return row, score
@@ -216,16 +217,13 @@ def by_motion(scores: Sequence["Score"]) -> dict[str, Any]:
         `bounds`: the three quartiles of the frames' copy-source L1; `frames`: how many lie in each
         quarter; `l1`: for each row its mean L1 there, NaN in an empty quarter.
     """
-    import torch
+    from benchmarks.report.motion import quarters
 
-    motion = torch.cat([clip.motion for clip in scores[0].clips])
-    bounds = torch.quantile(motion, torch.tensor([0.25, 0.5, 0.75], dtype=motion.dtype))
-    quarter = torch.bucketize(motion, bounds)  # a frame on a bound belongs below it
-    pooled = [torch.cat([clip.l1 for clip in score.clips]) for score in scores]
+    split = quarters([clip.motion.numpy() for clip in scores[0].clips])
     return {
-        "bounds": bounds.tolist(),
-        "frames": [int((quarter == q).sum()) for q in range(4)],
-        "l1": [[float(l1[quarter == q].mean()) for q in range(4)] for l1 in pooled],
+        "bounds": split.bounds,
+        "frames": split.frames,
+        "l1": [split.pooled([clip.l1.numpy() for clip in score.clips]) for score in scores],
     }
 
 
