@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LEAST_SIDE = 128
 """Pixels that a column should be wide: smaller pictures are enlarged by a whole factor."""
 COLUMNS = ("source", "driving")
+MODES = ("absolute", "relative", "avd")
 
 
 def mosaic(columns: Sequence["Tensor"], target: "Tensor | None" = None) -> "Tensor":
@@ -88,9 +89,7 @@ def film_scene(
     target = driving if scene.mode is None else None
     stem = f"{number:02d}"
     fps = rate(scene.fps, scene.indices)
-    write_film(
-        folder / f"{stem}.mp4", mosaic([source, driving, *made.values()], target), fps, crf
-    )
+    write_film(folder / f"{stem}.mp4", mosaic([source, driving, *made.values()], target), fps, crf)
     frame = furthest(driving)
     stills = {"source": source[frame], "driving": driving[frame]}
     for what, still in stills.items():
@@ -134,9 +133,8 @@ def _draw(
 
 
 def _write(path: Path, picture: "Tensor") -> str:
-    from datamodules import media
-
     from benchmarks.page.pictures import to_picture
+    from datamodules import media
 
     with media.ClipWriter(path, Fraction(1)) as writer:
         writer.write(to_picture(picture))
@@ -161,8 +159,10 @@ def open_all(words: Sequence[str], device: str) -> dict[str, tuple[Path, "Animat
         animator = load_animator(path, device)
         name = name if given else model_name(type(animator))
         if not name or name in found or name in COLUMNS:
-            raise ValueError(f"{word!r}: a column cannot be called {name!r}: give NAME=FILE, each "
-                             f"name once, and none of {', '.join(COLUMNS)}")
+            raise ValueError(
+                f"{word!r}: a column cannot be called {name!r}: give NAME=FILE, each "
+                f"name once, and none of {', '.join(COLUMNS)}"
+            )
         found[name] = (path, animator)
     sizes = {animator.image_size for _, animator in found.values()}
     if len(sizes) > 1:
@@ -180,7 +180,7 @@ def make(arguments: argparse.Namespace, command: str) -> Path:
         OSError: a file is missing.
         ValueError: a file is damaged, or things do not fit each other.
     """
-    from animators.inference import check_mode
+    from animators.animator import Mode
     from benchmarks import records
     from benchmarks.data import build_data, data_file, read_options
     from benchmarks.page import pictures, scenes
@@ -195,10 +195,8 @@ def make(arguments: argparse.Namespace, command: str) -> Path:
     settings |= {"image_size": first.image_size, "frames": arguments.frames}
     settings |= {} if arguments.root is None else {"root": arguments.root}
     settings |= {} if arguments.references is None else {"references": arguments.references}
-    mode = None
-    if arguments.cross:
-        for animator in animators.values():
-            mode = check_mode(animator, arguments.mode or "relative")
+    mode = Mode(arguments.mode or Mode.RELATIVE) if arguments.cross else None
+    if mode is not None:
         settings |= {"cross_pairs": settings["cross_pairs"] or arguments.clips}
     data = build_data(settings)
     shown = (
@@ -239,7 +237,7 @@ def parser() -> argparse.ArgumentParser:
         "--cross", action="store_true", help="frame 0 of one clip moved by another's clip"
     )
     described.add_argument(
-        "--mode", help="how motion is handed over with --cross (default: relative)"
+        "--mode", choices=MODES, help="how motion is handed over with --cross (default: relative)"
     )
     described.add_argument(
         "--references", type=options.references_option, metavar="N", help="further views, for the "
