@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,8 @@ def read_index(folder: Path) -> Index:
             for film in told.pop("films")
         ]
         index = Index(films=films, **told)
+        for film in films:
+            Fraction(film.fps)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is damaged ({error}): make the films again") from error
     _check(index, folder)

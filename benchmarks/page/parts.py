@@ -1,6 +1,7 @@
 """The parts of the page: tables, charts, films, pictures."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -80,7 +81,7 @@ def bars(charts: Sequence[Chart], name: str) -> Element:
 
 
 def controls() -> Element:
-    """Make the buttons that all films listen to."""
+    """Make what all films listen to; controls of their own would cover the differences."""
     speeds = [node("option", f"{s} x", value=s, selected=s == "1") for s in SPEEDS]
     return node(
         "p",
@@ -90,6 +91,8 @@ def controls() -> Element:
         " ",
         node("label", "Speed ", for_="speed"),
         node("select", *speeds, id="speed", autocomplete="off"),
+        node("label", "Position ", for_="position"),
+        node("input", type="range", min=0, max=1000, value=0, id="position", autocomplete="off"),
         class_="controls",
     )
 
@@ -103,13 +106,12 @@ def film(index: Index, shown: Film, folder: Path) -> Element:
         muted=True,
         loop=True,
         playsinline=True,
-        controls=True,
         preload="auto",
         aria_label=f"{shown.name}: {', '.join(shown.columns)}",
     )
     mosaic = node("div", labels, video, class_="mosaic", style=f"--columns: {len(shown.columns)}")
     below = f"Below: {index.gain} x the difference from the driving frame. "
-    said = f"{shown.frames} frames, {shown.fps} a second. "
+    said = f"{shown.frames} frames, {float(Fraction(shown.fps)):.3g} a second. "
     return node(
         "article",
         node("h3", shown.name),
@@ -147,7 +149,7 @@ def _card(one: Pictures, index: Index, folder: Path) -> Element:
 
 
 def _picture(path: Path, words: str) -> Element:
-    return node("img", src=embedded(path), alt=words, loading="lazy")
+    return node("img", src=embedded(path), alt=words)
 
 
 def legend(index: Index, folder: Path) -> Element:

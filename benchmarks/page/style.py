@@ -43,6 +43,7 @@ button:not(.sort), select { font: inherit; color: inherit; background: var(--pan
 svg { display: block; overflow: visible; }
 svg text { fill: var(--ink); font: 13px ui-sans-serif, system-ui, sans-serif; }
 svg text.tick { fill: var(--soft); font-size: 11.5px; }
+svg .name, svg .value { paint-order: stroke; stroke: var(--ground); stroke-width: 4px; }
 svg .value { font-variant-numeric: tabular-nums; }
 svg .best text { font-weight: 700; }
 svg rect { fill: var(--bar); }
@@ -54,6 +55,7 @@ svg .copied { stroke: var(--copied); stroke-width: 1.5; stroke-dasharray: 5 4; }
 svg text.copied-name { fill: var(--copied); }
 .controls { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; position: sticky; top: 0;
   z-index: 2; background: var(--ground); padding: 6px 0; margin: 0; }
+#position { flex: 1 1 120px; max-width: 340px; accent-color: var(--accent); }
 .mosaic { min-width: calc(var(--columns) * 84px); max-width: calc(var(--columns) * 256px); }
 .labels { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); }
 .labels span { text-align: center; font-size: 0.82rem; overflow-wrap: anywhere; padding: 2px;
@@ -107,6 +109,7 @@ const films = Array.from(document.querySelectorAll("video"));
 const play = document.getElementById("play");
 if (play) {
   const speed = document.getElementById("speed");
+  const position = document.getElementById("position");
   const show = () => {
     const playing = films.some((film) => !film.paused);
     play.textContent = playing ? "Pause all" : "Play all";
@@ -124,6 +127,16 @@ if (play) {
       film.defaultPlaybackRate = Number(speed.value);
       film.playbackRate = Number(speed.value);
     }
+  });
+  position.addEventListener("input", () => {
+    for (const film of films) {
+      film.pause();
+      // not the very end, where no frame is shown
+      film.currentTime = 0.999 * film.duration * Number(position.value) / 1000;
+    }
+  });
+  films[0].addEventListener("timeupdate", () => {
+    if (!films[0].paused) position.value = 1000 * films[0].currentTime / films[0].duration;
   });
   for (const film of films) {
     film.addEventListener("play", show);
