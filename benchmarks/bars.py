@@ -75,21 +75,22 @@ def draw(tables: Mapping[str, "Table"], metric: str, output: Path) -> None:
     names = sorted({row.name for table in tables.values() for row in table.rows[1:]})
     for axes, (data, table) in zip(panels, tables.items(), strict=True):
         copied, *rows = table.rows
-        for place, row in enumerate(rows):
-            value = row.values.get(metric)
+        for row in rows:
+            value, place = row.values.get(metric), names.index(row.name)
             if value is None:
                 continue
-            axes.bar(place, value, color=f"C{names.index(row.name) % 10}")
+            axes.bar(place, value, color=f"C{place % 10}")
             if metric in row.intervals:
                 low, high = row.intervals[metric]
                 axes.vlines(place, low, high, color="black")
         level = copied.values.get(metric)
         if level is not None:
             axes.axhline(level, linestyle="--", color="black", label=copied.name)
-            axes.legend(fontsize=7)
-        axes.set_xticks(range(len(rows)), [row.name for row in rows], rotation=45, ha="right")
+        axes.set_xlim(-0.6, len(names) - 0.4)  # a row that a set lacks leaves its place empty
+        axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
         arrow = "↑" if table.higher_is_better[metric] else "↓"
         axes.set_title(f"{data}, {table.clips} clips: {metric} {arrow}", fontsize=10)
+    figure.legend(*panels[0].get_legend_handles_labels(), fontsize=8, loc="outside upper right")
     save(figure, output)
 
 

@@ -38,7 +38,7 @@ def _line(table: Table, row: Row, name: str) -> dict[str, object]:
     value = row.values.get(name)
     low, high = row.intervals.get(name, ("", ""))
     return {
-        "table": table.title,
+        "table": table.title.partition(":")[0],  # the protocol says the rest
         "protocol": table.protocol,
         "row": row.name,
         "references": "" if row.given is None else row.given,

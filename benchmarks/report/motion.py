@@ -144,6 +144,7 @@ def table_of(
     heads = {q: f"{q} ({n})" for q, n in zip(QUARTERS, frames, strict=True)}
     for row in rows:
         row.values = {heads[q]: value for q, value in row.values.items()}
+        row.spread = {heads[q]: value for q, value in row.spread.items()}
         if row.clips is not None:
             columns = {heads[q]: column for q, column in row.clips.columns.items()}
             row.clips = Clips(row.clips.names, columns)

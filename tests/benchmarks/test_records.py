@@ -61,6 +61,18 @@ def test_the_newest_of_equals_counts(tmp_path):
     assert found["other"] == records.read_record(other)
 
 
+def test_seeds_and_training_sets_are_no_equals(tmp_path):
+    for i, more in enumerate(
+        ({}, {"seed_trained": 0}, {"seed_trained": 1}, {"seed_trained": 1, "trained_on": "faces"})
+    ):
+        for day in ("01", "02"):
+            content = example(date=f"2026-01-{day}T00:00:00+00:00", **more)
+            (tmp_path / f"{i}{day}.json").write_text(json.dumps(content))
+    found = records.read_records(tmp_path)
+    assert len(found) == 4
+    assert {record["date"][:10] for record in found} == {"2026-01-02"}
+
+
 def without(name):
     content = example()
     del content[name]

@@ -8,8 +8,10 @@ from animators.animator import Mode
 from animators.metrics import Averaging, Protocol, ReconstructionSuite, Scored, copy_source
 from animators.weights import save_animator
 from benchmarks.data import TestClips, build_data, data_file, read_options
+from benchmarks.report.markdown import markdown
+from benchmarks.report.sheet import sheet
+from benchmarks.report.tables import build_table
 from benchmarks.run import main
-from benchmarks.table import build_table, markdown
 from benchmarks.views import Suites, Views, in_time, rebuild
 from tests.animators.tiny import tiny_animator
 
@@ -200,10 +202,10 @@ def test_the_row_of_the_best_views_stands_apart(files, tmp_path, capsys, clips):
     direct = suites.evaluate(animator.reconstruct, clips, Views(N, best=True))
     assert best["metrics"] == direct.metrics
     assert best["metrics_with_references"] == direct.with_references
-    text = markdown(build_table([best, read["dime"]]))
+    text = markdown(sheet(build_table([best, read["dime"]])))
     assert "l1 with references ↓" in text
     assert f"{best['metrics_with_references']['l1']:.4f}" in text
-    assert "| mraa (best of 4) |" in text
+    assert "| mraa (best of 4)† |" in text
     with pytest.raises(ValueError, match="different protocols"):
         build_table([best, read["mraa"]])
 

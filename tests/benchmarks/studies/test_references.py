@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from animators.weights import save_animator
 from benchmarks import few_shot, records
 from benchmarks.__main__ import main as door
 from benchmarks.data import TestClips, build_data, data_file, read_options
+from benchmarks.report.statistics import Standing, mean
 from benchmarks.studies import references as study
 from benchmarks.table import BEGIN, END
 from benchmarks.table import main as table
@@ -123,20 +125,62 @@ def test_clips_that_never_move_leave_quarters_empty():
     assert [math.isnan(x) for x in found["l1"][0]] == [False, True, True, True]
 
 
-def test_bold_compares_rows_of_equal_references_only(made):
+def doubled(record, clips=8):
+    """The record as if it had more clips, so that rows can be judged."""
+    made = json.loads(json.dumps(record))
+    for row in made["rows"]:
+        for part in ("clips", "l1_frames"):
+            first = list(row[part].values())
+            row[part] = {f"{i}.mp4": first[i % len(first)] for i in range(clips)}
+        for name in row["metrics"]:
+            values = [clip[name] for clip in row["clips"].values()]
+            row["metrics"][name] = None if None in values else float(np.mean(values))
+    return made
+
+
+def test_only_rows_of_equal_references_are_compared(made):
+    """Each number of references has its own best."""
+    metrics, motion = few_shot.tables(doubled(made[1]))
+    for found, column in ((metrics, "l1"), (motion, motion.metrics[3])):
+        for given in (0, 1, 2):
+            equals = [row for row in found.rows if row.given == given]
+            best = min(equals, key=lambda row: row.values[column])
+            standings = [row.standings[column] for row in equals]
+            if given == 2:  # nothing to compare it with
+                assert standings == [Standing.NONE]
+            else:
+                assert best.standings[column] in (Standing.BEST, Standing.NEAR)
+                assert standings.count(Standing.BEST) <= 1
+                assert Standing.NONE not in standings
+
+
+def test_three_clips_are_not_judged(made):
     text = few_shot.markdown(records.read_few_shot_record(made[0]))
-    lines = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    heads, rows = lines[0], lines[1:8]
-    column = heads.index("l1 ↓")
-    values = {(r["row"], r["references"]): r["metrics"]["l1"] for r in made[1]["rows"]}
-    for cells in rows:
-        name, count = cells[0].removeprefix("| "), int(cells[1])
-        equals = [value for (_, n), value in values.items() if n == count]
-        best = len(equals) > 1 and min(equals) == values[name, count]
-        assert cells[column] == (f"**{min(equals):.4f}**" if best else f"{values[name, count]:.4f}")
-    assert [cells[1] for cells in rows].count("2") == 1  # nothing to compare it with
-    assert "l1 with references ↓" in heads
+    assert "3 clips are too few" in text
+    assert not re.search(r"\*\*|≈", text)
+    assert "| N | l1 ↓ |" in text
+    assert "l1 with references ↓" in text
     assert "most motion" in text
+    for row in made[1]["rows"]:
+        l1 = row["metrics"]["l1"]
+        assert f"| {row['row']} | {row['references']} | {l1:.4f} |" in text
+
+
+def test_clips_have_the_numbers_of_the_quarters(made):
+    """What the quartiles of single clips add up to is what the study pooled."""
+    _, motion = few_shot.tables(made[1])
+    for row, own in zip(motion.rows, made[1]["rows"], strict=True):
+        found = [mean(*row.column(name)) for name in motion.metrics]
+        assert found == pytest.approx(own["l1_by_motion"], rel=1e-6)
+
+
+def test_older_studies_have_quarters_without_clips(made):
+    old = json.loads(json.dumps(made[1]))
+    for row in old["rows"]:
+        del row["l1_frames"]
+    _, motion = few_shot.tables(old)
+    assert all(row.clips is None for row in motion.rows)
+    assert f"| dime† | 2 | {old['rows'][4]['l1_by_motion'][0]:.4f} |" in few_shot.markdown(old)
 
 
 def test_rows_without_references_are_called_one_shot(made):
@@ -144,7 +188,7 @@ def test_rows_without_references_are_called_one_shot(made):
     assert "number of references" in few_shot.markdown(record)
     record["protocol"]["references"] = 0
     text = few_shot.markdown(record)
-    assert text.startswith("### toy, one shot (trial): 3 clips")
+    assert text.startswith("### toy, one shot (trial), recon-few: 3 clips")
     assert "number of references" not in text
 
 
@@ -160,8 +204,8 @@ def test_the_page_shows_the_study_beside_the_tables(made, tmp_path, capsys):
     (results / made[0].name).write_bytes(made[0].read_bytes())
     page.write_text(f"{BEGIN}\n{END}\n")
     assert table(["--results", str(results), "--page", str(page)]) == 0
-    assert "### toy, few shots (trial): 3 clips, 9 frames" in page.read_text()
-    assert "| lia | **0.1000** |" in page.read_text()
+    assert "### toy, few shots (trial), recon-few: 3 clips, 9 frames" in page.read_text()
+    assert "| lia† | 0.1000 |" in page.read_text()
 
 
 def test_studies_of_two_names_stand_beside_each_other(made, files, tmp_path):
