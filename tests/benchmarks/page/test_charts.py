@@ -54,7 +54,7 @@ def test_standings():
 
 
 def test_values_below_zero_reach_to_the_left_of_it():
-    drawn = draw(Chart("csim", True, [Bar("a", -0.5, None, Standing.NONE)] + BARS, None))
+    drawn = draw(Chart("csim", True, [Bar("a", -0.5, None, Standing.NONE), *BARS], None))
     below, above, *_ = drawn.iter("rect")
     zero = share(above.get("x"))
     assert share(below.get("x")) + share(below.get("width")) == pytest.approx(zero, abs=0.01)

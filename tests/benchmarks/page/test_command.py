@@ -102,8 +102,7 @@ def test_names_are_escaped(page):
 def test_tables(page):
     marked = [one for tag, one in page.found if tag == "tr" and one.get("class") == "copied"]
     assert len(marked) == 2  # the table of the protocol, and that by motion
-    best = [page.texts[i] for i, _ in enumerate(page.texts)]
-    text = "\n".join(best)
+    text = "\n".join(page.texts)
     record = make_record("tpsmm", FACTORS["tpsmm"])
     assert f"{record['metrics']['l1']:.4f}" in text
     assert len(page.all("strong")) >= 3

@@ -78,7 +78,7 @@ def test_the_index_says_what_was_filmed(filmed):
         (["--clips", "0"], "--clips must be 1 to 8"),
         (["--crf", "52"], "--crf must be 0 to 51"),
         (["--mode", "relative"], "--mode goes with --cross"),
-        (["--cross", "--mode", "avd"], "'avd' is not one of this animator's"),
+        (["--cross", "--clips", "2", "--mode", "avd"], "'avd' is not one of this animator's"),
     ],
 )
 def test_bad_options(toy, tmp_path, fails, words, says):
