@@ -12,6 +12,8 @@ COMMANDS = {
     "compare": Command("benchmarks.compare", "measure what is missing of a table, and write it"),
     "table": Command("benchmarks.table", "write the tables of all records"),
     "gallery": Command("benchmarks.gallery", "side-by-side clips of several checkpoints"),
+    "films": Command("benchmarks.page.films", "films of several checkpoints in step, for the page"),
+    "page": Command("benchmarks.page.command", "one page: tables, bars, films, motion fields"),
     "speed": Command("benchmarks.speed", "time a checkpoint against the naive loop"),
     "loader": Command("benchmarks.loader", "time training pairs from every form of a clip"),
     "curves": Command("benchmarks.curves", "draw the L1 and LPIPS curves of runs"),
