@@ -14,6 +14,8 @@ COMMANDS = {
     "speed": Command("benchmarks.speed", "time a checkpoint against the naive loop"),
     "loader": Command("benchmarks.loader", "time training pairs from every form of a clip"),
     "curves": Command("benchmarks.curves", "draw the L1 and LPIPS curves of runs"),
+    "sweep": Command("benchmarks.sweep.command", "search an animator's settings"),
+    "log": Command("benchmarks.wandb_log", "send benchmark rows and clips to W&B"),
     "study": Command("benchmarks.study", "answer one question about parts of animators"),
 }
 
