@@ -10,8 +10,8 @@ from datamodules import options
 
 LEAST = 2  # the default and one other
 
-HELP = """What follows `--` goes to `python -m animators fit`: its --config files and whatever each trial
-is to share. `make sweep MODEL=dime DATA=bodies` fills in all of it."""
+HELP = """What follows `--` goes to `python -m animators fit`: its --config files and whatever each
+trial is to share. `make sweep MODEL=dime DATA=bodies` fills in all of it."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -68,8 +68,10 @@ def search(arguments: argparse.Namespace) -> None:
     name = online.search(
         space, given, arguments.folder, arguments.trials, arguments.seed, arguments.project
     )
-    print(f"the sweep {name} has ended; runs: {arguments.folder}. The model's default is no trial ")
-    print("of W&B's: train it with the same options (make train LOGGER=wandb), and compare.")
+    print(
+        f"the sweep {name} has ended; runs: {arguments.folder}. The model's default is no trial of "
+        "W&B's: train it with the same options (make train LOGGER=wandb), and compare."
+    )
 
 
 def _prepared(space: Any, given: list[str], config: dict[str, Any]) -> tuple[Any, list[str]]:
@@ -93,12 +95,11 @@ def _local(arguments: argparse.Namespace, space: Any, given: list[str]) -> None:
 
     folder: Path = arguments.folder
     config = fitting.resolve(given)
-    count = fitting.epochs(config, space)
     space, shared = _prepared(space, given, config)
-    found = fitting.defaults(config, space)
+    count, found = fitting.epochs(config, space), fitting.defaults(config, space)
     with Journal(folder) as journal:
-        settings = {"seed": arguments.seed, "options": given, "defaults": found}
-        journal.begin({"space": space.config, **settings}, folder)
+        settings = {"space": space.config, "seed": arguments.seed, "options": given}
+        journal.begin({**settings, "configuration": config}, folder)
 
         def train(
             name: str, values: Values, seed: int, *, again: bool, stop: runner.Stop | None

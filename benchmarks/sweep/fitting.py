@@ -76,7 +76,7 @@ def defaults(config: Mapping[str, Any], space: Space) -> Values:
 
 
 def dictionaries(config: Mapping[str, Any], space: Space) -> list[str]:
-    """Write out whole the dictionaries that the sweep changes entries of, as they are by default."""
+    """Write out whole, as they are by default, the dictionaries of which entries are changed."""
     parents = {name.rpartition(".")[0] for name in space.parameters}
     wanted = sorted(p for p in parents if p.rpartition(".")[2] in DICTIONARIES)
     return words({name: lookup(config, name) for name in wanted})
@@ -122,7 +122,7 @@ def score_by(config: Mapping[str, Any], space: Space) -> tuple[Space, str]:
     Raises:
         ValueError: nothing is validated.
     """
-    from animators.pretrained import WeightsNotFound, resolve as find
+    from animators import pretrained
 
     callbacks = config["trainer"].get("callbacks") or []
     scores = [c for c in callbacks if str(c.get("class_path")).endswith(".Evaluate")]
@@ -136,8 +136,8 @@ def score_by(config: Mapping[str, Any], space: Space) -> tuple[Space, str]:
     if not (scores[0].get("init_args") or {}).get("lpips", True):
         return space.with_metric("val/l1"), "validation leaves LPIPS out: the metric is val/l1"
     try:
-        find("alexnet_trunk", download=False)
-    except WeightsNotFound:
+        pretrained.resolve("alexnet_trunk", download=False)
+    except pretrained.WeightsNotFound:
         return space.with_metric("val/l1"), "LPIPS has no weights (`make weights`): it is val/l1"
     return space, ""
 

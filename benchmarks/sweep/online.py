@@ -64,16 +64,20 @@ def check_server() -> None:
         raise ValueError(f"a sweep lives on W&B's server, and WANDB_MODE is {mode}: {INSTEAD}")
     import wandb
 
-    if not wandb.login(prompt=False):
-        raise ValueError(f"W&B knows no API key: `.venv/bin/wandb login`; {INSTEAD}")
     address = str(wandb.setup().settings.base_url)
     try:
-        with urllib.request.urlopen(address, timeout=TIMEOUT):  # noqa: S310  W&B's own setting
+        with urllib.request.urlopen(address, timeout=TIMEOUT):
             pass
     except urllib.error.HTTPError:
         pass  # it answers
     except (OSError, ValueError) as error:
         raise ValueError(f"W&B's server {address} is out of reach ({error}): {INSTEAD}") from None
+    try:
+        known = wandb.login(prompt=False)
+    except wandb.errors.Error as error:
+        raise ValueError(f"W&B refuses the API key: {error}; {INSTEAD}") from None
+    if not known:
+        raise ValueError(f"W&B knows no API key: `.venv/bin/wandb login`; {INSTEAD}")
 
 
 def search(

@@ -152,7 +152,7 @@ def _over_values(
     if "values" in distribution:
         # the default may be none of them
         kinds = [*distribution["values"], *(v for v in found if v not in distribution["values"])]
-        places = [kinds.index(value) for value in found]
+        places = [float(kinds.index(value)) for value in found]
         axes.set_xticks(range(len(kinds)), [rounded(kind) for kind in kinds])
     else:
         places = [math.nan if value is None else value for value in found]

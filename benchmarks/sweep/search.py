@@ -150,7 +150,7 @@ class Search:
         )
 
     def _stop(self, done: list[Trial]) -> Stop | None:
-        """Let hyperband compare with the trials before; the default is the first and is never cut."""
+        """Let hyperband compare with the trials before; the default, the first, is never cut."""
         if not done:
             return None
         config, runs = self.space.config, [self._run(trial) for trial in done]

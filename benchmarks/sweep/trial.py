@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from benchmarks.sweep.fitting import FIT, words
 
@@ -42,7 +41,7 @@ def compose(argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     return [sys.executable, *FIT, *arguments.fit, *own, "--resume=true", *words(values)]
 
 
-def main(argv: Sequence[str] | None = None) -> NoReturn | int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Become `fit`, so that the agent's signals, and the processes of DDP, are `fit`'s own.
 
     Returns:
@@ -50,10 +49,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn | int:
     """
     try:
         command = compose(sys.argv[1:] if argv is None else argv, os.environ)
-    except ValueError as error:
+        os.execv(command[0], command)
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
-    os.execv(command[0], command)
+    return 2
 
 
 if __name__ == "__main__":
