@@ -39,8 +39,9 @@ def load() -> Any:
     """
     try:
         with warnings.catch_warnings():
-            # it spells a setting of pydantic as version 1 did
+            # it spells its settings as pydantic 1 did
             warnings.filterwarnings("ignore", message="Valid config keys have changed")
+            warnings.filterwarnings("ignore", message="Support for class-based `config`")
             return import_module("sweeps")
     except ImportError as error:
         raise ValueError(f"ENGINE=local wants W&B's engine ({error}): `make sweep-local`") from None

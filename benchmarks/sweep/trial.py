@@ -26,8 +26,8 @@ def compose(argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     described.add_argument("--folder", required=True, type=Path)
     described.add_argument("--seed", required=True, type=int)
     described.add_argument("--values", required=True, help="JSON, by dotted name")
-    described.add_argument("fit", nargs="*")
-    arguments = described.parse_args(argv)
+    cut = list(argv).index("--") if "--" in argv else len(argv)
+    arguments = described.parse_args(argv[:cut])
     run = environment.get("WANDB_RUN_ID")
     if run is None:
         raise ValueError(
@@ -38,7 +38,7 @@ def compose(argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
         raise ValueError(f"--values must be a JSON object, got {arguments.values}")
     # one that was preempted goes on
     own = [f"--run_dir={arguments.folder / run}", f"--seed_everything={arguments.seed}"]
-    return [sys.executable, *FIT, *arguments.fit, *own, "--resume=true", *words(values)]
+    return [sys.executable, *FIT, *argv[cut + 1 :], *own, "--resume=true", *words(values)]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
