@@ -14,9 +14,7 @@ def test_events_are_there_again(tmp_path):
         journal.add("end", trial="a", history=[0.1])
     with Journal(tmp_path / "new") as journal:
         assert [event["event"] for event in journal.events] == ["start", "end"]
-        assert journal.of("start") == {
-            "a": {"event": "start", "trial": "a", "values": {"x": None}}
-        }
+        assert journal.of("start") == {"a": {"event": "start", "trial": "a", "values": {"x": None}}}
         assert journal.of("end")["a"]["history"] == [0.1]
 
 

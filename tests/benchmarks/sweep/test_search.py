@@ -43,9 +43,7 @@ def search(space, folder, train, trials=5, seed=0, defaults=DEFAULTS):
     return result, said
 
 
-def test_the_default_comes_first_unchanged_and_is_known_to_the_engine(
-    space, tmp_path, monkeypatch
-):
+def test_the_default_comes_first_unchanged_and_is_known_to_the_engine(space, tmp_path, monkeypatch):
     known = []
 
     def propose(config, runs, seed):
