@@ -42,6 +42,9 @@ def load() -> Any:
             # it spells its settings as pydantic 1 did
             warnings.filterwarnings("ignore", message="Valid config keys have changed")
             warnings.filterwarnings("ignore", message="Support for class-based `config`")
+            # now, and not at the first proposal: importing draws from the global random states
+            for method in ("grid", "random", "bayes"):
+                import_module(f"sweeps.{method}_search")
             return import_module("sweeps")
     except ImportError as error:
         raise ValueError(f"ENGINE=local wants W&B's engine ({error}): `make sweep-local`") from None
@@ -64,8 +67,9 @@ def propose(config: Mapping[str, Any], runs: Sequence[Run], seed: str) -> Values
     Returns:
         Plain Python values; None when a grid is exhausted.
     """
+    ask, told = load().next_run, [_told(run, config) for run in runs]
     with _seeded(seed):
-        found = load().next_run(dict(config), [_told(run, config) for run in runs])
+        found = ask(dict(config), told)
     return None if found is None else {k: plain(v["value"]) for k, v in found.config.items()}
 
 

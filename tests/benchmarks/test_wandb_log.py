@@ -1,6 +1,7 @@
 """What is sent to W&B is read back from the file of an offline run."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def film(tmp_path):
     path = tmp_path / "films" / "strip.mp4"
     path.parent.mkdir()
     (path.parent / "notes.txt").write_text("no film")
-    with media.ClipWriter(path, 10) as writer:
+    with media.ClipWriter(path, Fraction(10)) as writer:
         for level in (0, 100, 200):
             writer.write(np.full((64, 64, 3), level, np.uint8))
     return path

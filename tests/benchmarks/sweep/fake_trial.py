@@ -26,5 +26,5 @@ with (arguments.folder / "metrics.csv").open("w") as file:
         file.write(f"{number},0.5,\n{number},,{value}\n")
         file.flush()
 if arguments.status:
-    print("error: something broke")
+    sys.stderr.write("error: something broke\n")
 sys.exit(arguments.status)

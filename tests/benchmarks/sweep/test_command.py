@@ -125,7 +125,7 @@ def test_fit_itself_answers_what_a_run_is_made_of(monkeypatch):
 
     monkeypatch.setattr(subprocess, "run", run)
     assert fitting.resolve(["--config", "x"]) == RESOLVED
-    with pytest.raises(ValueError, match="^no such thing$"):
+    with pytest.raises(ValueError, match=r"^no such thing$"):
         fitting.resolve(["--bad"])
 
 

@@ -3,6 +3,8 @@
 import json
 import math
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -30,6 +32,34 @@ def test_random_draws_in_the_space_and_from_the_seed_alone():
     # half of it below the geometric middle: the distribution is logarithmic
     assert 8 <= sum(values[RATE] < 10**-2.5 for values in drawn) <= 32
     assert engine.propose(CONFIG, [], "7") == drawn[7]
+
+
+@pytest.mark.parametrize("method", ["random", "bayes"])
+def test_a_proposal_does_not_depend_on_what_the_process_did_before(method, root):
+    """A sweep that goes on asks its first question where an unbroken one asks its third."""
+    code = """
+import sys
+from benchmarks.sweep import engine
+from benchmarks.sweep.engine import Run
+config = {**CONFIG, "method": METHOD}
+runs = [Run({RATE: 1e-3, SIZE: s}, [0.1 * s]) for s in (1, 2, 3)]
+for seed in SEEDS:
+    found = engine.propose(config, runs, seed)
+print(found)
+"""
+    names = {"CONFIG": CONFIG, "METHOD": method, "RATE": RATE, "SIZE": SIZE}
+    said = []
+    for seeds in (["c"], ["a", "b", "c"]):
+        given = "".join(f"{k} = {v!r}\n" for k, v in {**names, "SEEDS": seeds}.items())
+        done = subprocess.run(
+            [sys.executable, "-c", given + code],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        said.append(done.stdout)
+    assert said[0] == said[1] != ""
 
 
 def test_the_global_random_states_stay_as_they_were():
@@ -110,7 +140,7 @@ def test_numbers_become_plain():
 
 def test_a_missing_engine_is_one_clear_error(monkeypatch):
     engine.load.cache_clear()
-    monkeypatch.setitem(__import__("sys").modules, "sweeps", None)
+    monkeypatch.setitem(sys.modules, "sweeps", None)
     with pytest.raises(ValueError, match="make sweep-local"):
         engine.load()
     monkeypatch.undo()

@@ -80,10 +80,11 @@ def test_a_second_process_of_ddp_gets_the_same_words(monkeypatch, tmp_path):
         "datamodules.options.enter", lambda *_: started.append(_basic_subprocess_cmd()) or 0
     )
     main = sys.modules["__main__"]
+    # it is about to run a second time, on purpose
+    monkeypatch.delitem(sys.modules, "animators.__main__", raising=False)
     try:
-        runpy.run_module("animators", run_name="__main__", alter_sys=True)
-    except SystemExit as stop:
-        assert not stop.code
+        with pytest.raises(SystemExit):
+            runpy.run_module("animators", run_name="__main__", alter_sys=True)
     finally:
         sys.modules["__main__"] = main
     (again,) = started

@@ -165,7 +165,8 @@ with Journal(folder) as journal:
         with (folder / "calls").open("a") as calls:
             calls.write(f"{name} {again}\\n")
         size = str(values.get("model.init_args.size", 2))
-        command = [sys.executable, fake, "--pace", sys.argv[5], "--", str(folder / name), size, size]
+        own = ["--pace", sys.argv[5], "--", str(folder / name), size, size]
+        command = [sys.executable, fake, *own]
         return runner.train(command, folder / name, "val/l1", 2, stop, journal.lock, poll=0.05)
     result = Search(read_space(Path(file)), journal, defaults, 0, train).run(4)
     print(result.best.name, [trial.values for trial in result.trials])

@@ -1,5 +1,3 @@
-import warnings
-
 import pytest
 import yaml
 
@@ -114,8 +112,7 @@ def test_an_entry_alone_would_be_the_only_one(parse):
     ],
 )
 def test_what_could_not_be_searched_is_refused(space, changes, said):
-    with pytest.raises(ValueError, match="space.yaml") as caught, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with pytest.raises(ValueError, match=r"space\.yaml") as caught:
         space(**changes)
     assert said in str(caught.value)
 
@@ -175,7 +172,7 @@ def test_the_metric_is_lpips_where_it_can_be_had(space, monkeypatch):
         assert said
     found, said = fitting.score_by(of(), space())
     assert (found.metric, said) == ("val/l1", "")
-    with pytest.raises(ValueError, match="lack animators.callbacks.Evaluate"):
+    with pytest.raises(ValueError, match="lack animators"):
         fitting.score_by(of(callbacks=[]), lpips)
 
 
