@@ -149,7 +149,9 @@ def test_a_small_sweep_for_real(tmp_path, root, capsys):
     argv = ["--space", str(tmp_path / "space.yaml"), "--folder", str(folder), "--trials", "3"]
     argv += ["--engine", "local", "--", *(w for f in files for w in ("--config", str(f)))]
     argv += ["--data.init_args.batch_size=4", "--data.init_args.frames=4"]
-    argv += ["--data.init_args.toy={train_clips: 8, test_clips: 2}"]
+    argv += [
+        "--data.init_args.toy={train_clips: 8, identities: 4, test_clips: 2, test_identities: 2}"
+    ]
     assert command.main(argv) == 0
     out, err = capsys.readouterr()
     assert "validation leaves LPIPS out: the metric is val/l1" in err

@@ -34,7 +34,7 @@ def test_random_draws_in_the_space_and_from_the_seed_alone():
     assert engine.propose(CONFIG, [], "7") == drawn[7]
 
 
-@pytest.mark.parametrize("method", ["random", "bayes"])
+@pytest.mark.parametrize("method", ["bayes"])
 def test_a_proposal_does_not_depend_on_what_the_process_did_before(method, root):
     """A sweep that goes on asks its first question where an unbroken one asks its third."""
     code = """
