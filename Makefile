@@ -17,6 +17,10 @@ RESUME ?=
 INIT ?=
 ARGS ?=
 
+# What sweep takes.
+ENGINE ?= wandb
+TRIALS ?= 20
+
 # What animate, edit, import, benchmark and prepare take.
 CHECKPOINT ?= runs/$(NAME)/checkpoints/best.ckpt
 SOURCE ?=
@@ -72,11 +76,17 @@ DEMO := --overwrite=true --trainer.max_epochs=14 --trainer.check_val_every_n_epo
 # $(call need,NAME,EXAMPLE): stop with one line when a variable is empty.
 need = $(if $($(1)),,$(error $(1)= is missing, for example: $(2)))
 
-.PHONY: help setup weights demo check test test-all prepare train animate edit app benchmark table ablation import models
+# W&B's sweep engine asks for numpy below 2 and runs on ours (a test says so): hence without its needs,
+# of which those that nothing else brings are named.
+SWEEPS = $(PY) -m pip install --quiet --constraint $(CONSTRAINTS) scikit-learn jsonschema jsonref && \
+	$(PY) -m pip install --quiet --constraint $(CONSTRAINTS) --no-deps sweeps
+
+.PHONY: help setup weights demo check test test-all prepare train animate edit app benchmark table ablation sweep sweep-local \
+	import models
 
 help: ## This list
 	@echo "make TARGET [VARIABLE=value ...]"; echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo; echo "Variables, with their values now:"; echo
 	@printf '  %-10s %s\n' \
 		MODEL '$(MODEL)  (make models lists them)' \
@@ -91,6 +101,8 @@ help: ## This list
 		NODES '$(NODES)' \
 		RESUME '$(RESUME)  (RESUME=1 continues runs/NAME exactly where its last checkpoint is)' \
 		INIT '$(INIT)  (a checkpoint to start from: fine-tuning)' \
+		ENGINE '$(ENGINE)  (sweep: wandb, its server; local, its engine here, without an account)' \
+		TRIALS '$(TRIALS)  (sweep: how many, the default settings among them)' \
 		CHECKPOINT '$(CHECKPOINT)  (what animate, edit and app open)' \
 		REFERENCES '$(REFERENCES)  (animate: more pictures of what SOURCE shows; MODEL=dime takes them)' \
 		SET '$(SET)  (edit, animate: amounts of motion directions, such as yaw1=0.3 5=-1)' \
@@ -104,6 +116,7 @@ $(READY): pyproject.toml $(CONSTRAINTS)
 	@test -x $(PY) || "$(PYTHON)" -m venv .venv
 	$(PY) -m pip install --quiet --constraint $(CONSTRAINTS) pip setuptools
 	$(PY) -m pip install --quiet --constraint $(CONSTRAINTS) --no-build-isolation --editable '.[dev]'
+	$(SWEEPS)
 	$(PY) -m animators.pretrained
 	@touch $@
 
@@ -165,10 +178,9 @@ app: $(READY) ## Open a page in the browser: animate, edit a picture, edit a vid
 		--no-build-isolation --editable '.[app]'
 	$(PY) -m animators app $(APP_CHECKPOINT) $(ARGS)
 
-benchmark: $(READY) ## Score runs/MODEL-DATA for every one of MODELS on DATA
-	@set -e; for model in $(MODELS); do \
-		$(PY) -m benchmarks run --checkpoint runs/$$model-$(DATA)/checkpoints/best.ckpt \
-			--data $(DATA) $(if $(filter-out toy,$(DATA)),--root $(DATA_ROOT)) --name $$model $(ARGS); done
+benchmark: $(READY) ## Score every one of MODELS on DATA, what is missing; tables and a page in runs/benchmark
+	$(PY) -m benchmarks compare --models $(MODELS) --data $(DATA) \
+		$(if $(filter-out toy,$(DATA)),--root $(DATA_ROOT)) $(ARGS)
 
 table: $(READY) ## Print and write the tables of benchmarks/README.md
 	$(PY) -m benchmarks table $(ARGS)
@@ -177,6 +189,20 @@ ablation: $(READY) ## Train and score the rows of MODEL's paper on DATA, into ru
 	$(PY) -m benchmarks ablation $(MODEL) --data $(DATA) $(if $(filter-out toy,$(DATA)),--root $(DATA_ROOT)) \
 		--preset $(PRESET) --trainer $(TRAINER) --logger $(LOGGER) --seed $(SEED) --devices $(DEVICES) \
 		$(if $(INIT),--init_from=$(INIT)) $(ARGS)
+
+# W&B's trials report to W&B.
+ifneq ($(ENGINE),local)
+sweep: LOGGER := wandb
+endif
+# Each trial has its own folder and seed; a sweep goes on by itself.
+SHARED = $(filter-out --run_dir=% --seed_everything=% --resume=%,$(RUN_OPTIONS))
+
+sweep: $(READY) ## Search MODEL's settings on DATA: zoo_configs/sweep/MODEL.yaml
+	$(PY) -m benchmarks sweep --engine $(ENGINE) --space zoo_configs/sweep/$(MODEL).yaml \
+		--folder runs/sweep-$(NAME) --trials $(TRIALS) --seed $(SEED) -- $(CONFIGS) $(SHARED) $(ARGS)
+
+sweep-local: $(READY) ## Install W&B's sweep engine, for ENGINE=local (setup does it too)
+	$(SWEEPS)
 
 import: $(READY) ## Turn a published checkpoint INPUT of MODEL into OUTPUT
 	$(call need,INPUT,INPUT=vox.pt)$(call need,OUTPUT,OUTPUT=lia-vox.ckpt)

@@ -19,6 +19,8 @@ COMMANDS = {
     "curves": Command("benchmarks.curves", "draw the L1 and LPIPS curves of runs"),
     "bars": Command("benchmarks.bars", "draw all models of some sets, with intervals over clips"),
     "ablation": Command("benchmarks.ablation", "train and score a paper's ablation, row by row"),
+    "sweep": Command("benchmarks.sweep.command", "search an animator's settings"),
+    "log": Command("benchmarks.wandb_log", "send benchmark rows and clips to W&B"),
     "study": Command("benchmarks.study", "answer one question about parts of animators"),
 }
 

@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import options, protocols
-from benchmarks.run import asked, measure
+from benchmarks.run import measure
 from benchmarks.run import parser as run_parser
+from benchmarks.scores import asked
+
+Filed = tuple[Path, dict[str, Any]]
+"""A record's file, and the record."""
 
 
 @dataclass(frozen=True)
@@ -149,13 +153,13 @@ def words_of(arguments: argparse.Namespace, task: Task) -> list[str]:
     return words + (["--no-lpips"] if arguments.no_lpips else [])
 
 
-def measured(arguments: argparse.Namespace, task: Task, known: Sequence[Any]) -> Any:
+def measured(arguments: argparse.Namespace, task: Task, known: Sequence[Filed]) -> Filed | None:
     """Find the record of a row that was measured already, or None.
 
     Args:
         arguments: of one `benchmarks run`, read.
         task: the row.
-        known: all records of quality.
+        known: all records of quality, with their files.
     """
     from animators.pretrained.files import sha256_of
     from benchmarks.data import build_data, data_file, read_options
@@ -165,19 +169,19 @@ def measured(arguments: argparse.Namespace, task: Task, known: Sequence[Any]) ->
     settings = read_options(file, arguments.overrides)
     settings |= {} if arguments.root is None else {"root": arguments.root}
     names = build_data(settings).test_names
-    for record in known:
+    for path, record in known:
         same = record["checkpoint"].get("sha256") == digest and record["data"] == file.stem
         same = same and record.get("seed_trained") == task.seed
         if same and record.get("asked") == words and record["protocol"].get("clips") == names:
-            return record
+            return path, record
     return None
 
 
-def run(arguments: argparse.Namespace) -> list[Any]:
+def run(arguments: argparse.Namespace) -> list[Filed]:
     """Measure what is missing; each record is written as soon as it is there.
 
     Returns:
-        The records of all rows, those of earlier times among them.
+        The records of all rows, those of earlier times among them, and their files.
 
     Raises:
         OSError: a file is missing.
@@ -192,18 +196,18 @@ def run(arguments: argparse.Namespace) -> list[Any]:
     for number, task in enumerate(listed, start=1):
         one = run_parser().parse_args(words_of(arguments, task))
         one.overrides = arguments.overrides
-        record = measured(one, task, records.all_quality(folder))
+        filed = measured(one, task, records.quality_files(folder))
         said = f"[{number}/{len(listed)}] {task.name} seed {task.seed}: {' '.join(task.words)}"
-        if record is None:
+        if filed is None:
             print(said, flush=True)
             record = measure(one, networks) | {"seed_trained": task.seed}
             names = [record["model"], record["data"], record["protocol"]["label"]]
             names += [f"seed{task.seed}"] if task.seed else []
             names += [f"from-{arguments.trained_on}"] if arguments.trained_on else []
-            records.write_record(record, folder, *names)
+            filed = records.write_record(record, folder, *names), record
         else:
             print(f"{said}: kept", flush=True)
-        found.append(record)
+        found.append(filed)
     return found
 
 
@@ -228,6 +232,34 @@ def time_missing(arguments: argparse.Namespace) -> None:
             known.add(wanted)
 
 
+def show(arguments: argparse.Namespace, filed: Sequence[Filed], folder: Path) -> None:
+    """Film the animators in step, and put all into one page.
+
+    Raises:
+        ValueError: films or page could not be made; the line before says why.
+    """
+    from benchmarks.page import command, films
+
+    names = {f"{n} seed {seed}" if seed else n: path for n, seed, path in checkpoints(arguments)}
+    shared = ["--data", arguments.data, "--device", arguments.device, *arguments.overrides]
+    shared += [] if arguments.root is None else ["--root", arguments.root]
+    first = [f"{n}={path}" for n, path in names.items() if " seed " not in n]
+    kinds = [protocol in protocols.CROSS for protocol in arguments.protocols]
+    places = []
+    for crossing in sorted(set(kinds)):
+        place = folder / ("films-cross" if crossing else "films")
+        count = max(1, arguments.clips // len(set(kinds)))
+        words = ["--checkpoint", *first, "--clips", str(count), "--output", str(place), *shared]
+        words += ["--cross", "--mode", arguments.mode] if crossing else []
+        if films.main(words) != 0:
+            raise ValueError("no films: leave them out with --clips 0")
+        places.append(str(place))
+    files = [str(path) for path, _ in filed]
+    words = ["--records", *files, "--films", *places, "--output", str(folder / "page.html")]
+    if command.main(words) != 0:
+        raise ValueError("no page: leave it out with --clips 0")
+
+
 def main(argv: Sequence[str]) -> int:
     """Measure, write the tables and the page; returns 0, or 2 after one line on stderr."""
 
@@ -235,15 +267,17 @@ def main(argv: Sequence[str]) -> int:
         from benchmarks import costs, records
         from benchmarks.report.files import write_tables
 
-        found = run(arguments)
+        filed = run(arguments)
         if not arguments.no_speed:
             time_missing(arguments)
         speeds = records.read_speed_records(arguments.output or records.RESULTS)
-        found = costs.with_costs(found, speeds)
+        found = costs.with_costs([record for _, record in filed], speeds)
         folder = arguments.folder or Path("runs/benchmark") / Path(arguments.data).stem
         files = write_tables(found, folder)
         print((folder / "tables.md").read_text(encoding="utf-8"))
         for file in files:
             print(file)
+        if arguments.clips:
+            show(arguments, filed, folder)
 
     return options.run(parser(), work, argv)

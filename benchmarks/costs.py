@@ -60,8 +60,8 @@ def with_costs(records: Iterable[Record], speeds: Sequence[Record]) -> list[dict
     for record in records:
         timed = newest.get(network(record["checkpoint"]))
         seconds = (record["checkpoint"].get("trained") or {}).get("seconds")
-        known = {} if timed is None else cost(timed)
-        found.append({**record, "cost": known | {"training_seconds": seconds}})
+        known = dict(record.get("cost") or {}) | ({} if timed is None else cost(timed))
+        found.append({**record, "cost": {"training_seconds": seconds} | known})
     return found
 
 

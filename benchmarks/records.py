@@ -215,8 +215,13 @@ def all_quality(folder: Path) -> list[dict[str, Any]]:
     Raises:
         ValueError: one is damaged.
     """
+    return [record for _, record in quality_files(folder)]
+
+
+def quality_files(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """As `all_quality`, each with its file."""
     paths = [path for path in sorted(folder.glob("*.json")) if not path.name.startswith(OTHERS)]
-    return [read_record(path) for path in paths]
+    return [(path, read_record(path)) for path in paths]
 
 
 def read_speed_records(folder: Path) -> list[dict[str, Any]]:

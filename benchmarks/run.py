@@ -1,13 +1,13 @@
 """`python -m benchmarks run`: one checkpoint on the test clips of one set, beside copy-source."""
 
 import argparse
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import options, protocols
+from benchmarks.scores import asked, command, rows
 
 if TYPE_CHECKING:
     from animators.module import AnimatorModule
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 REFERENCES = ("--references 3", "--references 0")
 """How the user asks for references, and for none."""
-ROOT = "--data.init_args.root"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,6 +74,7 @@ def measure(arguments: argparse.Namespace, networks: "Networks | None" = None) -
         **said,
         "data": file.stem,
         "asked": asked(arguments),
+        "command": command(arguments),
         **({"trained_on": arguments.trained_on} if arguments.trained_on else {}),
         "checkpoint": describe_checkpoint(arguments.checkpoint, animator),
         "seed": settings["seed"],
@@ -167,17 +167,6 @@ def _cross(
     }
 
 
-def asked(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Say what of a measurement the user chose: a record of the same is not made again."""
-    names = (
-        *("protocol", "metrics", "frames", "references", "pairs", "sources", "mode", "edit"),
-        *("best_of_views", "plain", "no_lpips", "name", "trained_on"),
-    )
-    # where the clips lie is a matter of one machine
-    overrides = [word for word in arguments.overrides if not word.startswith(ROOT)]
-    return {name: getattr(arguments, name) for name in names} | {"overrides": overrides}
-
-
 def references_of(arguments: argparse.Namespace, usual: int) -> int:
     """Say how many references a protocol takes: as asked for, else its own number, else `usual`."""
     few = arguments.protocol == "recon-few"
@@ -188,52 +177,6 @@ def references_of(arguments: argparse.Namespace, usual: int) -> int:
             raise ValueError(f"{arguments.protocol} has no references: take --protocol recon-few")
         return int(arguments.references)
     return protocols.FEW if few else usual
-
-
-def rows(
-    protocol: dict[str, Any], measured: Any, copied: Any, extras: Any, better: dict[str, bool]
-) -> dict[str, Any]:
-    """Give the part of a record that holds numbers: means, and each clip's own.
-
-    Args:
-        protocol: its fields.
-        measured: the animator's `Score`, over the same clips as
-        copied: copy-source's.
-        extras: the metrics beside the suite's, as the animator's row left them.
-        better: metric -> whether more is better.
-    """
-    from benchmarks.records import FORMAT
-
-    kept = [name for name in measured.metrics if name in copied.metrics]
-    clips = [
-        {
-            "name": ours.name,
-            "motion": _short(float(ours.motion.mean())),
-            "metrics": {name: _short(value) for name, value in ours.metrics.items()},
-            "copy_source": {name: _short(value) for name, value in theirs.metrics.items()},
-            # animation of others has no right frames
-            "l1": [_short(value) for value in ours.l1.tolist() if not math.isnan(value)],
-            "motion_frames": [_short(value) for value in ours.motion.tolist()],
-        }
-        for ours, theirs in zip(measured.clips, copied.clips, strict=True)
-    ]
-    return {
-        "format": FORMAT,
-        "kind": "quality",
-        "protocol": protocol,
-        "metrics": {name: measured.metrics[name] for name in kept},
-        "copy_source": {name: copied.metrics[name] for name in kept},
-        "higher_is_better": {name: better[name] for name in kept},
-        "left_out": extras.left_out,
-        "detectors": extras.detectors,
-        "samples": extras.samples,
-        "per_clip": clips,
-    }
-
-
-def _short(value: float) -> float:
-    """Six significant digits: enough for intervals, and a third of the file."""
-    return float(f"{value:.6g}")
 
 
 def _named(arguments: argparse.Namespace, animator: "AnimatorModule") -> str:

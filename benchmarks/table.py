@@ -64,6 +64,7 @@ def gather(arguments: argparse.Namespace) -> tuple[list["Table"], list["Cost"]]:
         ValueError: a record is damaged, or does not fit the others.
     """
     from benchmarks import few_shot, records
+    from benchmarks.costs import with_costs
     from benchmarks.report.cost import costs
     from benchmarks.report.motion import motion_table
     from benchmarks.report.tables import build_table, group
@@ -71,12 +72,13 @@ def gather(arguments: argparse.Namespace) -> tuple[list["Table"], list["Cost"]]:
     studies: list[dict[str, Any]] = []
     if arguments.records:
         found = [records.read_record(path) for path in arguments.records]
-        groups: Sequence[Sequence[Any]] = [found]
     else:
         folder = arguments.results or records.RESULTS
         found = records.read_records(folder)
-        groups = group(found)
         studies = records.read_few_shot_records(folder)
+    speeds = records.read_speed_records(arguments.results or records.RESULTS)
+    found = with_costs(found, speeds)
+    groups: list[list[Any]] = [found] if arguments.records else group(found)
     quartiles = [motion_table(rows) for rows in groups] if arguments.by_motion else []
     if arguments.by_motion and not any(quartiles):
         raise ValueError(

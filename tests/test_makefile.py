@@ -11,7 +11,8 @@ import pytest
 
 from animators.__main__ import COMMANDS
 from animators.commands import animate, app, edit
-from benchmarks import ablation
+from benchmarks import ablation, compare
+from benchmarks.sweep import command as sweep
 from datamodules.__main__ import COMMANDS as DATA_COMMANDS
 from datamodules.prepare import command as prepare
 
@@ -161,11 +162,13 @@ def test_the_page_opens_with_the_run_that_is_named():
         assert ".[app]" in lines[0] + lines[1]
 
 
-def test_one_benchmark_for_each_model():
-    line = dry("benchmark", "MODELS=lia other", "DATA=faces", "DATA_ROOT=clips")
-    assert "for model in lia other" in line
-    assert "runs/$model-faces/checkpoints/best.ckpt" in line
-    assert "--data faces --root clips --name $model" in line
+def test_a_benchmark_compares_the_models_on_their_set():
+    line = dry("benchmark", "MODELS=lia other", "DATA=faces", "DATA_ROOT=clips", "ARGS=--seeds 0 1")
+    words = shlex.split(line.replace("\\\n", ""))
+    asked = compare.parser().parse_args(words[4:])
+    assert words[:4] == [".venv/bin/python", "-m", "benchmarks", "compare"]
+    assert (asked.models, asked.data, asked.root) == (["lia", "other"], "faces", "clips")
+    assert asked.seeds == [0, 1]
     assert "--root" not in dry("benchmark")
 
 
@@ -188,8 +191,42 @@ def test_an_ablation_is_trained_as_a_run_is(monkeypatch):
     assert "--root" not in dry("ablation", "DATA=toy")
 
 
+def test_a_sweep_shares_what_a_run_is_made_of():
+    start = ".venv/bin/python -m benchmarks sweep "
+    for words, engine, logger in (
+        ((), "wandb", "wandb"),
+        (("ENGINE=local", "TRIALS=6", "SEED=3", "DEVICES=2"), "local", "csv"),
+    ):
+        given = ("MODEL=dime", "DATA=bodies", "ARGS=--trainer.max_epochs=4", "RESUME=1")
+        line = dry("sweep", *given, *words).replace("\\\n", "")
+        own, _, shared = line.removeprefix(start).partition(" -- ")
+        wanted = sweep.parser().parse_args(shlex.split(own))
+        assert (wanted.engine, str(wanted.folder)) == (engine, "runs/sweep-dime-bodies")
+        assert str(wanted.space) == "zoo_configs/sweep/dime.yaml"
+        files = ["trainer/auto", f"logger/{logger}", "data/bodies", "model/dime"]
+        assert configs(shared) == files
+        assert "--data.init_args.root=data" in shared
+        assert "--trainer.max_epochs=4" in shared
+        # these are each trial's own
+        for option in ("--run_dir", "--seed_everything", "--resume"):
+            assert option not in shared
+    assert (wanted.trials, wanted.seed) == (6, 3)
+    assert "--trainer.devices=2" in shared
+
+
+def test_the_sweep_engine_comes_without_its_needs_and_pinned():
+    lines = dry("sweep-local").replace("\\\n", "")
+    assert re.search(r"install .*--constraint .ci/constraints.txt --no-deps sweeps$", lines, re.M)
+    pins = (ROOT / ".ci/constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert "sweeps==0.3.0" in pins
+    named = re.search(r"constraints.txt (scikit-learn .*?) &&", lines)
+    assert named is not None
+    for name in named[1].split():
+        assert any(pin.startswith(f"{name}==") for pin in pins), name
+
+
 def test_every_target_is_explained_and_every_command_exists():
-    targets = re.findall(r"^\.PHONY: (.*)$", TEXT, re.MULTILINE)[0].split()
+    targets = re.findall(r"^\.PHONY: (.*)$", TEXT.replace("\\\n", ""), re.MULTILINE)[0].split()
     explained = subprocess.run(
         ["make", "--no-print-directory", "help"],
         cwd=ROOT,

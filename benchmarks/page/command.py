@@ -28,7 +28,7 @@ def read(arguments: argparse.Namespace) -> tuple[list["Record"], list["Record"]]
         FileNotFoundError: there is none.
         ValueError: one is damaged, or none is of this set.
     """
-    from benchmarks import records
+    from benchmarks import costs, records
 
     studies: list[Record] = []
     if arguments.records:
@@ -37,6 +37,9 @@ def read(arguments: argparse.Namespace) -> tuple[list["Record"], list["Record"]]
         folder = arguments.results or records.RESULTS
         found = records.read_records(folder)
         studies = records.read_few_shot_records(folder)
+    home = arguments.records[0].parent if arguments.records else arguments.results
+    speeds = records.read_speed_records(home or records.RESULTS)
+    found = costs.with_costs(found, speeds)
     known = sorted({record["data"] for record in found})
     if arguments.set is None:
         return found, studies

@@ -112,6 +112,17 @@ def test_costs_stand_beside_numbers(runs):
     assert "GFLOP" in (runs / "tables/tables.md").read_text()
 
 
+def test_the_page_has_numbers_and_films(runs):
+    asked = words(runs, "--no-speed", "--seeds", "0", "1")
+    asked[asked.index("--clips") + 1] = "1"
+    assert main(asked) == 0
+    page = (runs / "tables/page.html").read_text()
+    assert page.count("data:video/mp4;base64,") == 1
+    assert "dime" in page
+    assert "recon-lia" in page
+    assert "python -m benchmarks run --checkpoint" in page
+
+
 def test_zero_shot_rows_say_what_they_were_trained_on(runs):
     (runs / "runs/lia-toy").rename(runs / "runs/lia-faces")
     assert main(words(runs, "--trained-on", "faces", "--no-speed", models=["lia"])) == 0
