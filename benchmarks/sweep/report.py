@@ -138,6 +138,7 @@ def _over_trials(axes: "Axes", space: Space, shown: Sequence[tuple[int, Trial, f
         steps.append(best)
     axes.step([i for i, _, _ in shown], steps, where="post", color="tab:blue", label="best so far")
     axes.plot([], [], "k--", label="default")
+    axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("trial (dotted red: failed)")
     axes.legend(fontsize=7)
 

@@ -83,8 +83,8 @@ def refused(fails, argv):
 def test_an_unknown_parameter_is_refused_before_anything_is_trained(
     space, tmp_path, started, fails
 ):
-    wrong = space(parameters={"model.init_args.sise": {"values": [1, 2]}})
-    assert "nothing is called sise" in refused(fails, words(wrong, tmp_path / "sweep"))
+    wrong = space(parameters={"model.init_args.breadth": {"values": [1, 2]}})
+    assert "nothing is called breadth" in refused(fails, words(wrong, tmp_path / "sweep"))
     assert not started
     assert not (tmp_path / "sweep").exists()
 
@@ -130,6 +130,7 @@ def test_fit_itself_answers_what_a_run_is_made_of(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # nine processes, one after another
 def test_a_small_sweep_for_real(tmp_path, root, capsys):
     """Three trials of one epoch, a tiny LIA on toy clips, and the check under new seeds."""
     trainer = yaml.safe_load((root / "zoo_configs/trainer/debug.yaml").read_text())

@@ -98,7 +98,7 @@ def test_an_entry_alone_would_be_the_only_one(parse):
         ({"metric": {"name": "train/total"}}, "take one of the validation"),
         ({"method": "guess"}, "W&B's schema: 'guess' is not one of"),
         ({"parameters": {SIZE: {"min": 2.0, "max": 1.0}}}, "min 2.0 is not less than max 1.0"),
-        ({"parameters": {SIZE: {"valeus": [1]}}}, "W&B's schema"),
+        ({"parameters": {SIZE: {"choices": [1]}}}, "W&B's schema"),
         ({"parameters": {SIZE: 3}}, "Invalid configuration for hyperparameter"),
         ({"parameters": None}, "names no parameters"),
         ({"early_terminate": {"type": "hyperband"}}, "W&B's schema"),
