@@ -18,7 +18,7 @@ def choose(folder: Path, data: Sequence[str], metric: str, protocol: str) -> dic
         folder: of the records.
         data: names of sets.
         metric: that has to be in the tables.
-        protocol: short or whole name.
+        protocol: short or whole name; of several tables of a short one that of all frames is taken.
 
     Returns:
         Set -> table, in the order asked for.
@@ -40,6 +40,10 @@ def choose(folder: Path, data: Sequence[str], metric: str, protocol: str) -> dic
         fitting = [
             rows for rows in there if protocol in (label(rows[0]), rows[0]["protocol"]["name"])
         ]
+        if len(fitting) > 1:  # the papers read all frames
+            fitting = [
+                rows for rows in fitting if "-full-" in rows[0]["protocol"]["name"]
+            ] or fitting
         if len(fitting) != 1:
             known = ", ".join(sorted({rows[0]["protocol"]["name"] for rows in fitting or there}))
             raise ValueError(

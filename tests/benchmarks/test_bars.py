@@ -72,6 +72,13 @@ def test_protocols_are_chosen_by_their_short_or_whole_name(results):
         assert choose(results, ["toy"], "l1", name)["toy"].protocol == whole
 
 
+def test_of_several_tables_the_one_of_all_frames_is_taken(results):
+    every = Protocol(64, frames=None).name
+    (results / "every.json").write_text(json.dumps(record("lia", protocol={"name": every})))
+    assert choose(results, ["toy"], "l1", "recon-lia")["toy"].protocol == every
+    assert choose(results, ["toy"], "l1", Protocol(64).name)["toy"].protocol == Protocol(64).name
+
+
 def test_bad_inputs(results, tmp_path, fails):
     words = ["--results", results, "--output", tmp_path / "out" / "bars.png"]
     assert "no record of 'cats'" in fails(main, *words, "--data", "cats")
