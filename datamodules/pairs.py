@@ -48,7 +48,7 @@ class FramePairs(Loading):
         augment: name of a paper's settings, or the settings themselves.
         frames: equally spaced frames of each clip to score; None takes all.
         cross_pairs: how many test pairs of different identities to draw, "each(2)" for two
-            sources of each test clip, or a CSV with columns source and driving.
+            of each test clip, or a CSV with columns source and driving.
         sources: folder below root of pictures or clips whose first frames are the sources of
             cross pairs; None takes them from the test clips.
         fit: what happens to frames that are not square: "square" cuts the middle out,
@@ -162,11 +162,7 @@ class FramePairs(Loading):
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
-        """Numbers of (source, driving) clips, as `cross_pairs` asks for them.
-
-        Raises:
-            ValueError: it asks for none, or they cannot be had.
-        """
+        """Numbers of (source, driving) clips, as `cross_pairs` asks for them."""
         return pairs_of(self.cross_pairs, self.source_clips, self.test_clips, self.seed)
 
     @property
@@ -281,7 +277,7 @@ class FramePairs(Loading):
         """Batches of `CrossBatch`, one pair each.
 
         Raises:
-            ValueError: no cross-identity pairs were asked for, or they cannot be had.
+            ValueError: none were asked for, or they cannot be had.
         """
         clips, sources, pairs = self.test_clips, self.source_clips, self.pairs
         dataset = CrossDataset(sources, clips, pairs, self.frames, self.references)
