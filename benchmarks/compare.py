@@ -14,7 +14,6 @@ from typing import Any
 from benchmarks import options, protocols
 from benchmarks.run import measure
 from benchmarks.run import parser as run_parser
-from benchmarks.scores import asked
 
 Filed = tuple[Path, dict[str, Any]]
 """A record's file, and the record."""
@@ -54,7 +53,10 @@ def parser() -> argparse.ArgumentParser:
     )
     described.add_argument("--no-speed", action="store_true", help="leave costs unmeasured")
     described.add_argument(
-        "--clips", type=int, default=8, help="films on the page (default: 8); 0 makes no page"
+        "--clips",
+        type=options.references_option,
+        default=8,
+        help="films on the page (default: 8); 0 makes no page",
     )
     described.add_argument(
         "--folder", type=Path, help="of tables, page (default: runs/benchmark/DATA)"
@@ -73,8 +75,9 @@ def checkpoints(arguments: argparse.Namespace) -> list[tuple[str, int, Path]]:
     """
     data = arguments.trained_on or Path(arguments.data).stem
     found, missing = [], []
-    for model in arguments.models:
-        of = [(s, protocols.checkpoint_of(arguments.runs, model, data, s)) for s in arguments.seeds]
+    for model in dict.fromkeys(arguments.models):
+        seeds = dict.fromkeys(arguments.seeds)
+        of = [(s, protocols.checkpoint_of(arguments.runs, model, data, s)) for s in seeds]
         there = [(model, seed, path) for seed, path in of if path.is_file()]
         found += there
         if not there:
@@ -98,9 +101,17 @@ def tasks(arguments: argparse.Namespace) -> list[Task]:
     crossing = any(protocol in protocols.CROSS for protocol in arguments.protocols)
     if not crossing and (arguments.pairs or arguments.sources or arguments.edit):
         raise ValueError("--pairs, --sources and --edit are for cross-* protocols: name one")
+    if not crossing and arguments.mode != "relative":
+        raise ValueError("--mode is for cross-* protocols: name one")
+    if arguments.edit and arguments.mode != "relative":
+        raise ValueError(f"{arguments.mode} motion replaces the edited pose: leave --mode out")
+    if arguments.references is not None and "recon-few" not in arguments.protocols:
+        raise ValueError("--references is for recon-few: name it among --protocols")
     listed: list[Task] = []
     kinds = {path: kind_of(path) for _, _, path in checkpoints(arguments)}
-    for protocol in arguments.protocols:
+    if arguments.edit and not any(hasattr(kind, "edit") for kind in kinds.values()):
+        raise ValueError("--edit: none of --models has motion directions, such as lia, lia_x")
+    for protocol in dict.fromkeys(arguments.protocols):
         for model, seed, path in checkpoints(arguments):
             listed += [
                 Task(model, seed, path, ("--protocol", protocol, *words))
@@ -153,30 +164,6 @@ def words_of(arguments: argparse.Namespace, task: Task) -> list[str]:
     return words + (["--no-lpips"] if arguments.no_lpips else [])
 
 
-def measured(arguments: argparse.Namespace, task: Task, known: Sequence[Filed]) -> Filed | None:
-    """Find the record of a row that was measured already, or None.
-
-    Args:
-        arguments: of one `benchmarks run`, read.
-        task: the row.
-        known: all records of quality, with their files.
-    """
-    from animators.pretrained.files import sha256_of
-    from benchmarks.data import build_data, data_file, read_options
-
-    file = data_file(arguments.data)
-    digest, words = sha256_of(task.checkpoint), asked(arguments)
-    settings = read_options(file, arguments.overrides)
-    settings |= {} if arguments.root is None else {"root": arguments.root}
-    names = build_data(settings).test_names
-    for path, record in known:
-        same = record["checkpoint"].get("sha256") == digest and record["data"] == file.stem
-        same = same and record.get("seed_trained") == task.seed
-        if same and record.get("asked") == words and record["protocol"].get("clips") == names:
-            return path, record
-    return None
-
-
 def run(arguments: argparse.Namespace) -> list[Filed]:
     """Measure what is missing; each record is written as soon as it is there.
 
@@ -189,14 +176,15 @@ def run(arguments: argparse.Namespace) -> list[Filed]:
     """
     from benchmarks import records
     from benchmarks.groups import Networks
+    from benchmarks.kept import Kept
 
     folder = arguments.output or records.RESULTS
-    networks, found = Networks(), []
+    networks, kept, found = Networks(), Kept(), []
     listed = tasks(arguments)
     for number, task in enumerate(listed, start=1):
         one = run_parser().parse_args(words_of(arguments, task))
         one.overrides = arguments.overrides
-        filed = measured(one, task, records.quality_files(folder))
+        filed = kept.find(one, task.seed, records.quality_files(folder))
         said = f"[{number}/{len(listed)}] {task.name} seed {task.seed}: {' '.join(task.words)}"
         if filed is None:
             print(said, flush=True)
@@ -204,7 +192,8 @@ def run(arguments: argparse.Namespace) -> list[Filed]:
             names = [record["model"], record["data"], record["protocol"]["label"]]
             names += [f"seed{task.seed}"] if task.seed else []
             names += [f"from-{arguments.trained_on}"] if arguments.trained_on else []
-            filed = records.write_record(record, folder, *names), record
+            path = records.write_record(record, folder, *names)
+            filed = path, records.read_record(path)  # the very numbers that a later run finds
         else:
             print(f"{said}: kept", flush=True)
         found.append(filed)

@@ -1,5 +1,6 @@
 """What an animator costs: its speed record beside its quality records, by the same checkpoint."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,9 @@ if TYPE_CHECKING:
     from animators.module import AnimatorModule
 
 Record = Mapping[str, Any]
+
+EVERYWHERE = ("parameters", "gflops_per_frame")
+"""What a network costs whatever it runs on."""
 
 
 def flops_per_frame(animator: "AnimatorModule") -> int:
@@ -47,25 +51,32 @@ def cost(speed: Record) -> dict[str, Any]:
 def with_costs(records: Iterable[Record], speeds: Sequence[Record]) -> list[dict[str, Any]]:
     """Give quality records their `cost`: that of the newest speed record of the same network.
 
-    Seeds of one network cost the same, so that class and arguments decide, not weights.
+    Seeds of one network cost the same, so that class and arguments decide, not weights. Speed and
+    memory are taken from the record's own device only; size and operations are those of any.
 
     Args:
         records: of quality.
         speeds: of `python -m benchmarks speed`.
     """
-    newest: dict[str, Record] = {}
+    anywhere: dict[str, dict[str, Any]] = {}
+    here: dict[tuple[str, str], dict[str, Any]] = {}
     for speed in sorted(speeds, key=lambda one: str(one["date"])):
-        newest[network(speed["checkpoint"])] = speed
+        which, figures = network(speed["checkpoint"]), cost(speed)
+        here[which, speed["device"]] = figures
+        same = {name: figures[name] for name in EVERYWHERE if figures[name] is not None}
+        anywhere[which] = anywhere.get(which, {}) | same
     found = []
     for record in records:
-        timed = newest.get(network(record["checkpoint"]))
+        which = network(record["checkpoint"])
         seconds = (record["checkpoint"].get("trained") or {}).get("seconds")
-        known = dict(record.get("cost") or {}) | ({} if timed is None else cost(timed))
+        known = dict(record.get("cost") or {}) | here.get((which, record["device"]), {})
+        known |= anywhere.get(which, {})
         found.append({**record, "cost": {"training_seconds": seconds} | known})
     return found
 
 
 def network(described: Record) -> str:
     """Say which network a description is of: class and arguments, whatever the weights."""
-    arguments = described.get("init_args") or {}
-    return repr((described.get("class_path"), sorted(arguments.items())))
+    # as a file has it, where tuples are lists
+    arguments = json.dumps(described.get("init_args") or {}, sort_keys=True, default=str)
+    return f"{described.get('class_path')} {arguments}"

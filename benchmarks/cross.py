@@ -1,7 +1,9 @@
 """Pictures moved by clips of somebody else, and scored against the picture."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +16,7 @@ from benchmarks.data import TestClips
 from benchmarks.extras import Extras
 from benchmarks.views import ClipScore, Score
 from datamodules import FramePairs
+from datamodules.splits import fingerprint
 
 if TYPE_CHECKING:
     from animators.module import AnimatorModule
@@ -22,24 +25,43 @@ Animate = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Source (1, 3, H, W), driving (1, T, 3, H, W), references (1, N, 3, H, W) -> (1, T, 3, H, W)."""
 
 
-def number_of_pairs(label: str, data: FramePairs, wanted: int | None) -> int:
-    """Say how many pairs a protocol takes of a set: as asked for, else the paper's number.
+def pairs_of_way(label: str, data: FramePairs, wanted: int | str | None) -> int | str:
+    """Say which pairs a protocol takes of a set, as `data.cross_pairs` has it.
 
-    Where the set has fewer, all there are are taken, which the protocol's name says.
+    As many as asked for, else the paper's number, or `PER_CLIP` of each clip. Where the set has
+    fewer, all there are are taken, which the protocol's name says.
 
     Args:
         label: one of `CROSS_WAYS`.
         data: set up for testing.
         wanted: as the user says it.
+
+    Raises:
+        ValueError: a list of pairs, of which the protocol's name would say nothing; there is no
+            pair, or the sources are no folder of their own.
     """
+    if isinstance(wanted, str):
+        raise ValueError(
+            f"data.cross_pairs {wanted}: the protocols draw their pairs; say --pairs N"
+        )
+    count = len(data.test_clips)
+    every = count * len(data.source_clips)
+    if data.sources is None:
+        labels = [data.test_clips.identity(i) for i in range(count)]
+        every = sum(a != b for a in labels for b in labels)
+    elif Path(data.sources).is_absolute() or ".." in Path(data.sources).parts:
+        raise ValueError(f"--sources {data.sources}: name a folder below the root")
+    elif data.sources.strip("/") == data.folders["test"]:
+        raise ValueError("--sources: pictures of the test clips are taken without it")
+    if every == 0:
+        raise ValueError(
+            "the test clips show one identity, whom nobody else can move: take pictures from "
+            "another folder, --sources"
+        )
     if wanted is not None:
         return wanted
-    count = len(data.test_clips)
-    paper = CROSS_WAYS[label].pairs or PER_CLIP * count
-    if data.sources is not None:
-        return min(paper, count * len(data.source_clips))
-    labels = [data.test_clips.identity(i) for i in range(count)]
-    return min(paper, sum(a != b for a in labels for b in labels))
+    paper = CROSS_WAYS[label].pairs
+    return min(paper, every) if paper else f"each({PER_CLIP})"
 
 
 class CrossClips(TestClips):
@@ -166,10 +188,13 @@ def protocol_of(
     label: str, animator: "AnimatorModule", data: FramePairs, *, mode: str, references: int
 ) -> CrossProtocol:
     """Name how pairs of a set are evaluated."""
-    count = data.cross_pairs
-    assert isinstance(count, int)
     how = CrossProtocol(
-        label, animator.image_size, count, data.frames, mode, references, seed=data.seed,
+        label, animator.image_size, len(data.pairs), data.frames, mode, references, seed=data.seed,
         split=data.split_name, clips=data.test_names,
     )  # fmt: skip
-    return how if data.sources is None else replace(how, sources=data.sources.replace("/", "."))
+    if data.sources is None:
+        return how
+    pictures = data.source_clips
+    names = fingerprint(pictures.name(i) for i in range(len(pictures)))
+    folder = re.sub(r"[^A-Za-z0-9-]+", ".", data.sources).strip(".")
+    return replace(how, sources=f"{folder}.{names}")

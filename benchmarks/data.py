@@ -112,9 +112,15 @@ def build_data(options: dict[str, Any]) -> FramePairs:
 
 
 def public_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Give the arguments for a record: of the root, a folder of one machine, the last part only."""
+    """Give the arguments for a record: of the root, a folder of one machine, the last part only.
+
+    Of lists and folders that lie elsewhere too.
+    """
     root = options.get("root")
     told = {name: value for name, value in options.items() if name != "about"}
+    for name, value in told.items():
+        if isinstance(value, str) and Path(value).is_absolute():
+            told[name] = Path(value).name
     return told | {"root": None if root is None else Path(root).name}
 
 

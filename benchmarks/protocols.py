@@ -18,7 +18,7 @@ protocols, whose names stand in the rows:
   recon-liax   whole videos, frame 0 too; mean of the clips' means
   recon-few    as recon-lia, with N references that are not scored (--references, 3)
   cross-dime   random pairs of different identities (--pairs, 200); against the source
-  cross-lia    random pairs; the first 100 frames of each clip
+  cross-lia    random pairs (--pairs, 200); with --frames full the first 100 frames of each clip
   cross-liax   two pictures for each clip; with --edit also from an edited source
 metrics beside the pixels' (--metrics):
   faces        akd, mkr (face mesh), aed, csim, id_distance, id_missing (dlib), eyes, mouth

@@ -111,8 +111,8 @@ def git_commit() -> str | None:
 def write_record(record: dict[str, Any], folder: Path, *names: str) -> Path:
     """Write a record as `<names joined by _>_<device>_<date>.json`, whole or not at all.
 
-    A record of the same measurement (equal checkpoint, protocol and clips) is replaced; one of
-    another measurement with that name is kept, and the new one gets a number.
+    A record of the same measurement (equal checkpoint, protocol, clips and options) is replaced;
+    one of another measurement with that name is kept, and the new one gets a number.
 
     Args:
         record: with `device` and `date`; NaN is written as null.
@@ -133,7 +133,10 @@ def write_record(record: dict[str, Any], folder: Path, *names: str) -> Path:
 
 
 def _identity(record: Any) -> Any:
-    keys = ("kind", "checkpoint", "protocol", "clips", "settings", "views")
+    keys = (
+        *("kind", "checkpoint", "protocol", "clips", "settings", "views"),
+        *("asked", "seed_trained", "trained_on"),
+    )
     return [_plain(record.get(key)) for key in keys] if isinstance(record, dict) else None
 
 

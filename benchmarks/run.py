@@ -90,15 +90,17 @@ def _reconstruction(
     from benchmarks.data import TestClips, build_data
     from benchmarks.views import Suites, Views
 
-    for option, value in (("pairs", None), ("sources", None), ("edit", [])):
+    for option, value in (("pairs", None), ("sources", None), ("edit", []), ("mode", "relative")):
         if getattr(arguments, option) != value:
             raise ValueError(f"--{option} is for the cross-* protocols, not {arguments.protocol}")
     settings |= {"references": references_of(arguments, settings["references"])}
     aside = settings["references"]
     if arguments.plain and (arguments.best_of_views or not aside):
         raise ValueError("--plain is a row of its own under --protocol recon-few")
-    views = Views(0 if arguments.plain else aside, arguments.best_of_views)
     name = _named(arguments, animator)
+    if arguments.plain and animator.several_views:
+        raise ValueError(f"{name} takes all references at once: leave --plain out")
+    views = Views(0 if arguments.plain else aside, arguments.best_of_views)
     views.check(animator, name, "--best-of-views", *REFERENCES)
     way = WAYS.get(arguments.protocol, WAYS["recon-lia"])
     data = build_data(settings)
@@ -139,20 +141,24 @@ def _cross(
     label, name = arguments.protocol, _named(arguments, animator)
     if arguments.best_of_views:
         raise ValueError("--best-of-views needs the right frames, which no cross-* protocol has")
+    if arguments.plain:
+        raise ValueError(f"--plain is for recon-few, not {label}")
     amounts = cross.parse_edit(arguments.edit)
     check_mode(animator, arguments.mode)
     animate = cross.edited_animate(animator, arguments.mode, amounts)
-    settings |= {"references": references_of(arguments, 0), "sources": arguments.sources}
+    settings |= {"references": references_of(arguments, 0)}
+    settings |= {} if arguments.sources is None else {"sources": arguments.sources}
     Views(settings["references"]).check(animator, name, "--best-of-views", *REFERENCES)
     if amounts and settings["references"]:
         raise ValueError("--edit moves one picture: leave --references out")
-    pairs = cross.number_of_pairs(label, build_data(settings), arguments.pairs)
+    wanted_pairs = arguments.pairs or settings["cross_pairs"] or None
+    pairs = cross.pairs_of_way(label, build_data(settings), wanted_pairs)
     data = build_data(settings | {"cross_pairs": pairs})
     how = {"mode": arguments.mode, "references": settings["references"]}
     protocol = cross.protocol_of(label, animator, data, **how)
     wanted = arguments.metrics or ("faces", "distances", "quality")
     extras = groups.build(wanted, protocol.averaging, networks, cross=True)
-    first = CROSS_WAYS[label].first
+    first = CROSS_WAYS[label].taken(arguments.frames)
     clips = cross.CrossClips(data, animator.device, "copy-source", first)
     copied = cross.evaluate(cross.hold_still, clips, extras)
     clips.title = name

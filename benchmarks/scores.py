@@ -2,7 +2,9 @@
 
 import argparse
 import math
+import re
 import shlex
+from pathlib import Path
 from typing import Any
 
 from benchmarks.protocols import CROSS
@@ -16,16 +18,16 @@ def asked(arguments: argparse.Namespace) -> dict[str, Any]:
         *("protocol", "metrics", "frames", "references", "pairs", "sources", "mode", "edit"),
         *("best_of_views", "plain", "no_lpips", "name", "trained_on"),
     )
-    # where the clips lie is a matter of one machine
+    # where the clips lie is a matter of one machine, as is where a list lies
     overrides = [word for word in arguments.overrides if not word.startswith(ROOT)]
+    overrides = [re.sub(r"=/.*/", "=", word) for word in overrides]
     return {name: getattr(arguments, name) for name in names} | {"overrides": overrides}
 
 
 def command(arguments: argparse.Namespace) -> str:
     """Write the command that measures a row again, with /clips for where the clips lie."""
-    path = arguments.checkpoint
-    words = ["--checkpoint", path.name if path.is_absolute() else str(path)]
-    words += ["--data", str(arguments.data), *(["--root", "/clips"] if arguments.root else [])]
+    words = ["--checkpoint", _public(arguments.checkpoint)]
+    words += ["--data", _public(arguments.data), *(["--root", "/clips"] if arguments.root else [])]
     said = asked(arguments)
     words += ["--frames", "full" if said.pop("frames") is None else str(arguments.frames)]
     overrides = said.pop("overrides")
@@ -37,7 +39,7 @@ def command(arguments: argparse.Namespace) -> str:
             words.append(option)
         elif isinstance(value, list):
             words += [option, *map(str, value)] if value else []
-        elif value not in (None, False):
+        elif value is not None and value is not False:  # 0 references are said too
             words += [option, str(value)]
     return shlex.join(["python", "-m", "benchmarks", "run", *words, *overrides])
 
@@ -81,6 +83,11 @@ def rows(
         "samples": extras.samples,
         "per_clip": clips,
     }
+
+
+def _public(path: Path | str) -> str:
+    """Leave out the folders of one machine."""
+    return Path(path).name if Path(path).is_absolute() else str(path)
 
 
 def _short(value: float) -> float:

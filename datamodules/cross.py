@@ -1,6 +1,7 @@
 """Which picture is animated by which clip: pairs drawn, dealt or read from a list."""
 
 import math
+import re
 from pathlib import Path
 
 import torch
@@ -8,6 +9,33 @@ import torch
 from animators.nn.draws import generator
 from datamodules.clips import Clips
 from datamodules.splits import read_table
+
+
+def pairs_of(how: int | str, sources: Clips, clips: Clips, seed: int) -> list[tuple[int, int]]:
+    """Make pairs of numbers (source, driving).
+
+    Args:
+        how: as `data.cross_pairs` has it.
+        sources: the driving clips themselves, or pictures of another set.
+        clips: that drive.
+        seed: of what is drawn.
+
+    Raises:
+        FileNotFoundError: a list is missing.
+        ValueError: no pairs are asked for, or they cannot be had.
+    """
+    if not how:
+        raise ValueError("set data.cross_pairs to a number or a CSV to have cross pairs")
+    if isinstance(how, str) and (each := re.fullmatch(r"each\(([1-9]\d*)\)", how)):
+        if sources is clips:
+            return pairs_of_each(clips, int(each[1]), seed)
+        # dealt in turn, each clip gets as many
+        how = min(int(each[1]), len(sources)) * len(clips)
+    if isinstance(how, str):
+        return listed_pairs(sources, clips, Path(how))
+    if sources is clips:
+        return drawn_pairs(clips, how, seed)
+    return dealt_pairs(len(sources), len(clips), how, seed)
 
 
 def drawn_pairs(clips: Clips, count: int, seed: int) -> list[tuple[int, int]]:
@@ -25,6 +53,26 @@ def drawn_pairs(clips: Clips, count: int, seed: int) -> list[tuple[int, int]]:
         )
     order = torch.randperm(len(every), generator=generator(seed, "cross pairs"))
     return [every[n] for n in order[:count].tolist()]
+
+
+def pairs_of_each(clips: Clips, count: int, seed: int) -> list[tuple[int, int]]:
+    """Draw for each driving clip `count` sources of other identities, or all where there are fewer.
+
+    Returns:
+        Different (source, driving) pairs, those of a clip behind each other.
+
+    Raises:
+        ValueError: all clips show one identity.
+    """
+    labels = [clips.identity(i) for i in range(len(clips))]
+    pairs = []
+    for driving, shown in enumerate(labels):
+        others = [i for i, label in enumerate(labels) if label != shown]
+        order = torch.randperm(len(others), generator=generator(seed, driving, "sources of each"))
+        pairs += [(others[n], driving) for n in order[:count].tolist()]
+    if not pairs:
+        raise ValueError(f"the {len(labels)} test clips show one identity: nobody else moves it")
+    return pairs
 
 
 def dealt_pairs(sources: int, driving: int, count: int, seed: int) -> list[tuple[int, int]]:

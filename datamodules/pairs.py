@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.augment import Augmentation, named
 from datamodules.clips import Clips, Fit, VideoFolder
-from datamodules.cross import dealt_pairs, drawn_pairs, listed_pairs
+from datamodules.cross import pairs_of
 from datamodules.items import ClipDataset, CrossDataset, PairDataset, need_frames
 from datamodules.loading import Loading
 from datamodules.samplers import EpochSampler
@@ -47,8 +47,8 @@ class FramePairs(Loading):
         references: further frames of the source's clip in every batch.
         augment: name of a paper's settings, or the settings themselves.
         frames: equally spaced frames of each clip to score; None takes all.
-        cross_pairs: how many test pairs of different identities to draw, or a CSV with
-            columns source and driving.
+        cross_pairs: how many test pairs of different identities to draw, "each(2)" for two
+            of each test clip, or a CSV with columns source and driving.
         sources: folder below root of pictures or clips whose first frames are the sources of
             cross pairs; None takes them from the test clips.
         fit: what happens to frames that are not square: "square" cuts the middle out,
@@ -149,12 +149,21 @@ class FramePairs(Loading):
     @cached_property
     def source_clips(self) -> Clips:
         """Clips whose first frames are the sources of cross pairs."""
-        if self.sources is None or self.root is None:
+        if self.sources is None:
             return self.test_clips
+        if self.root is None:
+            raise ValueError(
+                f"data.sources {self.sources!r} is a folder below data.root; toy has none"
+            )
         if self._shards is not None:
             return self._sharded(ShardIndex(join(str(self.address), self.sources)))
         paths = list_clips(self.root / self.sources)
         return self._folder(paths, range(len(paths)))
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Numbers of (source, driving) clips, as `cross_pairs` asks for them."""
+        return pairs_of(self.cross_pairs, self.source_clips, self.test_clips, self.seed)
 
     @property
     def test_names(self) -> str:
@@ -268,17 +277,9 @@ class FramePairs(Loading):
         """Batches of `CrossBatch`, one pair each.
 
         Raises:
-            ValueError: no cross-identity pairs were asked for, or they cannot be had.
+            ValueError: none were asked for, or they cannot be had.
         """
-        if not self.cross_pairs:
-            raise ValueError("set data.cross_pairs to a number or a CSV to have cross pairs")
-        clips, sources = self.test_clips, self.source_clips
-        if not isinstance(self.cross_pairs, int):
-            pairs = listed_pairs(sources, clips, Path(self.cross_pairs))
-        elif self.sources is None:
-            pairs = drawn_pairs(clips, self.cross_pairs, self.seed)
-        else:
-            pairs = dealt_pairs(len(sources), len(clips), self.cross_pairs, self.seed)
+        clips, sources, pairs = self.test_clips, self.source_clips, self.pairs
         dataset = CrossDataset(sources, clips, pairs, self.frames, self.references)
         return self._share(dataset, len(pairs), self._scoring_workers)
 

@@ -21,6 +21,14 @@ class CrossWay:
     averaging: Averaging
     first: int | None = None
 
+    def taken(self, frames: int | None) -> int | None:
+        """Say how many frames count from a clip's beginning; None for all of those read.
+
+        Args:
+            frames: equally spaced ones that are read, which all count; None reads every frame.
+        """
+        return self.first if frames is None else None
+
 
 PER_CLIP = 2
 CROSS_WAYS = {
@@ -48,10 +56,11 @@ class CrossProtocol:
         frames: equally spaced frames of each driving clip; None takes all.
         mode: how motion is handed over: `relative`, `absolute` or `avd`.
         references: further pictures of the source, for animators of several views.
-        sources: where pictures come from when not from the test clips, in letters, digits and dots.
+        sources: where pictures come from when not from the test clips, and which they are, in
+            letters, digits and dots, such as `test.animals.3-1a2b3c4d`.
         seed: of the pairs.
         split: name of the split of the driving clips.
-        clips: which driving clips (and sources) there were, as in `Protocol.clips`.
+        clips: which driving clips there were, as in `Protocol.clips`.
     """
 
     label: str
@@ -91,7 +100,7 @@ class CrossProtocol:
 
         Such as `cross-dime-64px-full-200pairs-seed0-relative-0ref-perframe@own@12-1a2b3c4d`.
         """
-        first = CROSS_WAYS[self.label].first
+        first = CROSS_WAYS[self.label].taken(self.frames)
         taken = f"first{first}" if first else "full"
         frames = taken if self.frames is None else f"{self.frames}frames"
         where = f"-from.{self.sources}" if self.sources else ""

@@ -82,6 +82,52 @@ def test_other_weights_are_measured_again(runs, capsys):
     assert "kept" not in capsys.readouterr().out
 
 
+def test_other_clips_of_the_same_names_are_measured_again(runs, capsys):
+    from PIL import Image
+
+    def film(shade):
+        for split in ("train", "test"):
+            (runs / "clips" / split).mkdir(parents=True, exist_ok=True)
+            frames = [Image.new("RGB", (64, 64), (shade, 40 * i, 0)) for i in range(4)]
+            first, *rest = frames
+            first.save(runs / f"clips/{split}/a.gif", save_all=True, append_images=rest)
+
+    own = runs / "folder.yaml"
+    own.write_text("data: {class_path: datamodules.FramePairs, init_args: {image_size: 64}}")
+    (runs / "runs/lia-toy").rename(runs / "runs/lia-folder")
+    asked = words(runs, "--root", str(runs / "clips"), "--no-speed", models=["lia"])[: -len(TOY)]
+    asked[asked.index("toy")] = str(own)
+    kept = []
+    for shade in (10, 10, 200):
+        film(shade)
+        assert main(asked) == 0
+        kept.append(": kept" in capsys.readouterr().out)
+    assert kept == [False, True, False]
+    text = "".join(path.read_text() for path in (runs / "results").glob("*.json"))
+    assert str(runs) not in text
+
+
+def test_other_metrics_are_another_record_and_neither_is_lost(runs, capsys):
+    for more in ((), ("--metrics", "quality"), ()):
+        assert main(words(runs, "--no-speed", *more, models=["lia", "lia"])) == 0
+    assert ": kept" in capsys.readouterr().out
+    found = [set(record["metrics"]) for record in records(runs).values()]
+    assert len(found) == 2
+    assert sum("quality_brisque" in one for one in found) == 1
+
+
+def test_tables_say_the_same_of_what_is_fresh_and_what_is_kept(runs):
+    """Two frames have no flicker."""
+    asked = words(runs, "--no-speed", models=["lia"])
+    asked[asked.index("4")] = "2"
+    texts = []
+    for _ in range(2):
+        assert main(asked) == 0
+        texts.append((runs / "tables/tables.md").read_text())
+    assert texts[0] == texts[1]
+    assert "nan" not in texts[0]
+
+
 def test_few_shots_are_plain_and_best_of_views_for_animators_of_one_picture(runs):
     few = ("--protocols", "recon-few", "--references", "2", "--no-speed")
     assert main(words(runs, *few)) == 0
@@ -138,6 +184,11 @@ def test_zero_shot_rows_say_what_they_were_trained_on(runs):
         (["--pairs", "3", "--protocols", "cross-dime", "--mode", "avd"], "avd"),
         (["--protocols", "recon-few", "--references", "0"], "recon-few wants references"),
         (["--protocols", "recon-fomm", "--sources", "x"], "cross-\\* protocols"),
+        (["--mode", "absolute"], "--mode is for cross-\\* protocols"),
+        (["--references", "2"], "--references is for recon-few"),
+        (["--protocols", "recon-lia", "cross-dime", "--mode", "absolute", "--edit", "d1=1"], "edi"),
+        (["--models", "dime", "--protocols", "cross-dime", "--edit", "d1=1"], "motion directions"),
+        (["--protocols", "cross-dime", "--sources", "test/x"], "below data.root"),
     ],
 )
 def test_mistakes_get_one_line_and_no_record(runs, capsys, more, said):

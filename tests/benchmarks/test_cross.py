@@ -1,7 +1,11 @@
 """Pictures moved by clips of somebody else: which pairs, edited how, scored against what."""
 
+from collections import Counter
+
+import imageio.v2 as imageio
 import pytest
 import torch
+from PIL import Image
 
 from animators.metrics import Averaging, FrameAverage
 from benchmarks.cross import (
@@ -9,7 +13,7 @@ from benchmarks.cross import (
     edited_animate,
     evaluate,
     hold_still,
-    number_of_pairs,
+    pairs_of_way,
     parse_edit,
     protocol_of,
 )
@@ -50,9 +54,73 @@ def test_as_many_pairs_as_the_paper_has_or_as_there_are():
     who = [data.test_clips.identity(i) for i in range(4)]
     every = sum(a != b for a in who for b in who)
     assert 0 < every < 12
-    assert number_of_pairs("cross-dime", data, None) == every  # of DiME's 200
-    assert number_of_pairs("cross-liax", data, None) == min(8, every)  # two for each clip
-    assert number_of_pairs("cross-dime", data, 3) == 3
+    assert pairs_of_way("cross-dime", data, None) == every  # of DiME's 200
+    assert pairs_of_way("cross-dime", data, 3) == 3
+
+
+def test_lia_x_has_two_pictures_for_each_clip(lia):
+    settings = {"toy": {"test_clips": 6, "test_identities": 3, "frames": 6}}
+    data = toy(**settings, cross_pairs=pairs_of_way("cross-liax", toy(**settings), None))
+    assert Counter(driving for _, driving in data.pairs) == dict.fromkeys(range(6), 2)
+    named = protocol_of("cross-liax", lia, data, mode="relative", references=0)
+    assert named.pairs == 12
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Three clips to be moved by, and a folder of three pictures."""
+    shown = torch.arange(3 * 5 * 64 * 64 * 3, dtype=torch.uint8).reshape(3, 5, 64, 64, 3).numpy()
+    for place in ("train", "test", "other_set/pictures"):
+        (tmp_path / place).mkdir(parents=True)
+    for i in range(3):
+        imageio.mimwrite(tmp_path / f"test/c{i}.gif", shown[i])
+        Image.fromarray(shown[i, 0]).save(tmp_path / f"other_set/pictures/p{i}.png")
+    Image.fromarray(shown[0, 0]).save(tmp_path / "train/p.png")
+    return tmp_path
+
+
+def test_pictures_of_another_folder_are_named_by_what_is_in_it(lia, pictures):
+    where = {"root": str(pictures), "toy": None, "sources": "other_set/pictures"}
+    data = toy(**where, cross_pairs=4)
+    how = {"mode": "relative", "references": 0}
+    first = protocol_of("cross-dime", lia, data, **how)
+    assert first.sources.startswith("other.set.pictures.3-")
+    clips = list(CrossClips(data, CPU, "test"))
+    assert {name[0] for name in (pair["source_name"] for pair in clips)} <= {
+        *("p0.png", "p1.png", "p2.png"),
+    }
+    (pictures / "other_set/pictures/p2.png").rename(pictures / "other_set/pictures/q.png")
+    assert protocol_of("cross-dime", lia, toy(**where, cross_pairs=4), **how).name != first.name
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted", "said"),
+    [
+        ({"toy": {"test_clips": 3, "test_identities": 1, "frames": 6}}, None, "one identity"),
+        ({"toy": {"test_clips": 3, "test_identities": 1, "frames": 6}}, 2, "one identity"),
+        ({}, "list.csv", "say --pairs N"),
+    ],
+)
+def test_pairs_that_cannot_be(changes, wanted, said):
+    with pytest.raises(ValueError, match=said):
+        pairs_of_way("cross-dime", toy(**changes), wanted)
+
+
+@pytest.mark.parametrize("folder", ["/other", "../other", "test", "test/"])
+def test_sources_are_another_folder_below_the_root(pictures, folder):
+    (pictures / "other").mkdir()
+    folder = str(pictures / "other_set/pictures") if folder == "/other" else folder
+    place = pictures / "deep"
+    place.mkdir()
+    if folder == "../other":
+        Image.new("RGB", (64, 64)).save(pictures / "other/p.png")
+        (pictures / "test").rename(place / "test")
+        (pictures / "train").rename(place / "train")
+    else:
+        place = pictures
+    data = toy(root=str(place), toy=None, sources=folder)
+    with pytest.raises(ValueError, match="--sources"):
+        pairs_of_way("cross-dime", data, None)
 
 
 def test_pairs_are_of_different_identities_and_the_same_each_time():

@@ -8,7 +8,7 @@ from PIL import Image
 
 from datamodules import FramePairs, ToyClips, ToySettings
 from datamodules.clips import VideoFolder
-from datamodules.cross import dealt_pairs, drawn_pairs, listed_pairs
+from datamodules.cross import dealt_pairs, drawn_pairs, listed_pairs, pairs_of_each
 from datamodules.splits import list_clips
 
 
@@ -99,3 +99,34 @@ def test_missing_sources_are_named(small_root):
     data = FramePairs(str(small_root), image_size=16, sources="nowhere", cross_pairs=1)
     with pytest.raises(FileNotFoundError, match=r"nowhere does not exist"):
         data.predict_dataloader()
+
+
+def test_each_clip_gets_as_many_sources_of_other_identities(small_root):
+    toy = ToyClips(ToySettings(test_clips=6, test_identities=3), "test", 16)
+    pairs = pairs_of_each(toy, 2, 0)
+    assert Counter(driving for _, driving in pairs) == dict.fromkeys(range(6), 2)
+    assert len(set(pairs)) == 12
+    assert all(toy.identity(a) != toy.identity(b) for a, b in pairs)
+    assert pairs_of_each(toy, 2, 0) == pairs != pairs_of_each(toy, 2, 1)
+    clips = VideoFolder(list_clips(small_root / "train"), [0, 0, 1], 16)
+    every = {(0, 2), (1, 2), (2, 0), (2, 1)}
+    assert set(pairs_of_each(clips, 2, 0)) == set(pairs_of_each(clips, 9, 0)) == every
+    alone = VideoFolder(list_clips(small_root / "train"), [0, 0, 0], 16)
+    with pytest.raises(ValueError, match="3 test clips show one identity"):
+        pairs_of_each(alone, 2, 0)
+
+
+def test_each_clip_gets_as_many_pictures_of_another_set(small_root):
+    for number in range(3):
+        (small_root / "pictures").mkdir(exist_ok=True)
+        Image.new("RGB", (24, 24)).save(small_root / "pictures" / f"p{number}.png")
+    for count, dealt in ((2, 2), (5, 3)):
+        how = {"sources": "pictures", "cross_pairs": f"each({count})"}
+        pairs = FramePairs(str(small_root), image_size=16, **how).pairs
+        assert set(Counter(driving for _, driving in pairs).values()) == {dealt}
+        assert len(set(pairs)) == len(pairs)
+
+
+def test_toy_has_no_sources_of_another_set():
+    with pytest.raises(ValueError, match=r"'pictures' is a folder below data\.root"):
+        FramePairs(image_size=16, sources="pictures", cross_pairs=2).predict_dataloader()

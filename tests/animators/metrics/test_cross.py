@@ -25,6 +25,9 @@ def test_the_name_holds_all_that_changes_the_number():
 def test_lia_takes_the_first_hundred_frames_and_dime_the_mean_of_all_frames():
     assert "-first100-" in CrossProtocol("cross-lia", 64, 2).name
     assert "-6frames-" in CrossProtocol("cross-lia", 64, 2, frames=6).name
+    way = CROSS_WAYS["cross-lia"]  # a hundred and fifty of a whole clip are what their name says
+    assert (way.taken(None), way.taken(150), way.taken(6)) == (100, None, None)
+    assert CROSS_WAYS["cross-dime"].taken(None) is None
     assert CrossProtocol("cross-dime", 64, 2).averaging is Averaging.FRAME
     assert CROSS_WAYS["cross-dime"].pairs == 200
 
