@@ -218,6 +218,9 @@ def test_the_row_of_the_best_views_stands_apart(files, tmp_path, capsys, clips):
         ("mraa", ["--data.init_args.references=2"], "--references 0 the source alone"),
         ("mraa", ["--best-of-views"], "add --references 3"),
         ("dime", ["--references", "3", "--best-of-views"], "leave --best-of-views out"),
+        ("dime", ["--protocol", "recon-few", "--plain"], "leave --plain out"),
+        ("mraa", ["--protocol", "cross-dime", "--plain"], "--plain is for recon-few"),
+        ("mraa", ["--mode", "absolute"], "--mode is for the cross-"),
         ("dime", ["--references", "11"], "12 frames, 13 are needed"),
     ],
 )
