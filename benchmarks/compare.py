@@ -239,7 +239,12 @@ def show(arguments: argparse.Namespace, filed: Sequence[Filed], folder: Path) ->
         place = folder / ("films-cross" if crossing else "films")
         count = max(1, arguments.clips // len(set(kinds)))
         words = ["--checkpoint", *first, "--clips", str(count), "--output", str(place), *shared]
-        words += ["--cross", "--mode", arguments.mode] if crossing else []
+        if crossing:  # a small set may have fewer pairs than films were asked for
+            pairs = [
+                r["clips"]["count"] for _, r in filed if r["protocol"]["label"] in protocols.CROSS
+            ]
+            words[words.index("--clips") + 1] = str(min(count, *pairs))
+            words += ["--cross", "--mode", arguments.mode]
         if films.main(words) != 0:
             raise ValueError("no films: leave them out with --clips 0")
         places.append(str(place))

@@ -84,7 +84,7 @@ def _faces(networks: Networks, averaging: Averaging, cross: bool) -> Iterable[Me
         yield identity.AverageEuclideanDistance(averaging, networks.dlib)
     yield identity.CosineIdentity(averaging, networks.dlib)
     yield identity.IdentityDistance(averaging, networks.dlib)
-    yield identity.IdentityMissing(averaging, networks.dlib)
+    yield identity.IdentityMissing(averaging, networks.dlib, of_source=cross)
 
 
 def _bodies(networks: Networks, averaging: Averaging, cross: bool) -> Iterable[Metric]:

@@ -111,14 +111,32 @@ class IdentityDistance(IdentityAverage):
 
 
 class IdentityMissing(IdentityAverage):
-    """Share of the frames with a face whose generated picture shows none."""
+    """Share of the frames with a face whose generated picture shows none.
+
+    Args:
+        averaging: mean of the clips' means, or mean of all frames.
+        network: what describes whom a frame shows.
+        of_source: it is the source that has to show a face, not the driving frame: for pictures
+            that are animated by others.
+    """
 
     measure = "id_missing"
     higher_is_better = False
 
+    def __init__(
+        self,
+        averaging: Averaging = Averaging.VIDEO,
+        network: Embedder | None = None,
+        *,
+        of_source: bool = False,
+    ) -> None:
+        super().__init__(averaging, network)
+        self.of_source = of_source
+
     def frame_values(self, prediction: Tensor, target: Tensor, source: Tensor) -> Tensor:
         """Measure each frame: (T, 3, H, W) twice, (3, H, W) -> (T,), NaN without a real face."""
-        pairs = zip(self.described(prediction), self.described(target), strict=True)
+        real = source[None].expand_as(target) if self.of_source else target
+        pairs = zip(self.described(prediction), self.described(real), strict=True)
         values = [
             float("nan") if wanted is None else float(found is None) for found, wanted in pairs
         ]

@@ -58,6 +58,14 @@ def test_missing_counts_faces_that_were_there():
     np.testing.assert_equal(found, [1, 0, NAN, 0, NAN])
 
 
+def test_a_picture_animated_by_others_has_its_own_face_to_lose():
+    made, driving = people(0, 2, 0), people(0, 0, 1)
+    metric = IdentityMissing(Averaging.VIDEO, Ground(VECTORS), of_source=True)
+    found = metric.frame_values(made, driving, people(1)[0])
+    assert found.tolist() == [1, 0, 1]
+    np.testing.assert_equal(metric.frame_values(made, driving, people(0)[0]).tolist(), [NAN] * 3)
+
+
 def test_destroying_faces_wins_nothing():
     """Without the missing share, a model that shows its best frame alone would be ahead."""
     target, source = people(1, 1, 1, 1), people(1)[0]
