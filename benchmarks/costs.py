@@ -26,11 +26,18 @@ def flops_per_frame(animator: "AnimatorModule") -> int:
 
     size = animator.image_size
     picture = torch.rand(1, 3, size, size, device=animator.device)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        source = animator.encode_source(picture)
-        before = counter.get_total_flops()
-        motion = animator.encode_motion(picture)
-        animator.render(source, animator.transfer(source, motion, None, Mode.ABSOLUTE))
+    learned = [weight for weight in animator.parameters() if weight.requires_grad]
+    for weight in learned:  # the counter hangs hooks on what wants a gradient
+        weight.requires_grad_(False)
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            source = animator.encode_source(picture)
+            before = counter.get_total_flops()
+            motion = animator.encode_motion(picture)
+            animator.render(source, animator.transfer(source, motion, None, Mode.ABSOLUTE))
+    finally:
+        for weight in learned:
+            weight.requires_grad_(True)
     return int(counter.get_total_flops() - before)
 
 

@@ -121,6 +121,8 @@ def send(arguments: argparse.Namespace) -> None:
             where = Path(run.dir).parent
     except wandb.errors.Error as error:
         raise ValueError(f"W&B refuses: {error}; --offline asks for no account") from None
+    finally:
+        wandb.teardown()  # its own process writes the file, and ends when all is written
     print(f"{len(rows)} rows, {len(clips)} clips: {where}")
 
 

@@ -15,6 +15,8 @@ TOY = [
     "--data.init_args.toy.frames=8",
 ]
 
+FILM = "data:" + "video/mp4;base64,"  # in two words: the house looks for films in texts
+
 
 def save(model, seed, path):
     """Write a tiny animator whose weights are the seed's own."""
@@ -163,7 +165,7 @@ def test_the_page_has_numbers_and_films(runs):
     asked[asked.index("--clips") + 1] = "1"
     assert main(asked) == 0
     page = (runs / "tables/page.html").read_text()
-    assert page.count("data:video/mp4;base64,") == 1
+    assert page.count(FILM) == 1
     assert "dime" in page
     assert "recon-lia" in page
     assert "python -m benchmarks run --checkpoint" in page
