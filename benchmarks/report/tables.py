@@ -75,6 +75,12 @@ class Table:
                 row.standings[name] = standing
 
 
+FEW = (
+    "N: references given; rows of equal N are compared. `best of` runs a one-shot animator from "
+    "every view and keeps each clip's best by L1, which looks at the answer."
+)
+
+
 def label(record: Record) -> str:
     """Give a protocol's short name, such as `recon-lia`; empty where it has none."""
     from animators.metrics import Averaging, Protocol, Scored
@@ -134,6 +140,7 @@ def build_table(records: Sequence[Record]) -> Table:
         check_clips(measured)
         rows.append(over_trainings(measured))
     return Table(
+        notes=[FEW] if rows[0].given is not None else [],
         title=title(records[0]),
         protocol=records[0]["protocol"]["name"],
         metrics=list(dict.fromkeys(name for record in records for name in record["metrics"])),
@@ -188,7 +195,8 @@ def copied(records: Sequence[Record]) -> Row:
     # whoever measured the most of it
     found = [read_clips(record, "copy_source", values) for record in records]
     clips = max((one for one in found if one), key=lambda one: len(one.columns), default=None)
-    return Row(COPY_SOURCE, values, clips, samples=_samples(records))
+    given = None if _given(records[0]) is None else 0
+    return Row(COPY_SOURCE, values, clips, samples=_samples(records), given=given)
 
 
 def _samples(records: Sequence[Record]) -> dict[str, int]:
@@ -206,7 +214,15 @@ def _row(record: Record, reported: list[Any]) -> Row:
         samples=_samples([record]),
         budget=pairs(trained.get("pairs_seen")),
         device=record["device"],
+        given=_given(record),
     )
+
+
+def _given(record: Record) -> int | None:
+    """Say how many references a row was given; None under a protocol that has none."""
+    if not (aside := int(record["protocol"].get("references") or 0)):
+        return None
+    return 0 if (record.get("asked") or {}).get("plain") else aside
 
 
 def pairs(seen: object) -> str:

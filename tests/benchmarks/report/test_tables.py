@@ -254,3 +254,21 @@ def test_reported_numbers_are_not_those_of_another_training_set(record):
     assert rows(build_table([record(**numbers)]))["lia"].reported == {"l1": 0.041}
     away = build_table([record(**numbers, trained_on="taichi")])
     assert rows(away)["lia (trained on taichi)"].reported == {}
+
+
+def test_rows_of_few_shots_are_compared_with_those_given_as_many(record):
+    """A plain row has the reference frames set aside like the others, and is given none."""
+    few = {"name": replace(Protocol(64), references=3).name, "references": 3}
+    beside = {f"{part}_with_references": {"l1": 0.1} for part in ("metrics", "copy_source")}
+    words = {"protocol": few, **beside}
+    table = build_table([
+        record("dime", l1=list(CLIPS), **words),
+        record("fomm (best of 4)", l1=near(0.02), **words),
+        record("fomm", l1=near(0.03), asked={"plain": True}, **words),
+    ])  # fmt: skip
+    found = {name: (row.given, row.standings["l1"]) for name, row in rows(table).items()}
+    assert found == {
+        "copy-source": (0, BEHIND), "dime": (3, BEST), "fomm (best of 4)": (3, BEHIND),
+        "fomm": (0, BEST),
+    }  # fmt: skip
+    assert any("equal N" in note for note in table.notes)
