@@ -24,6 +24,7 @@ PICTURES_ALLOWED = {
     "benchmarks/field.png",
     "benchmarks/curves/solver.png",
     "benchmarks/curves/animators.png",
+    "benchmarks/curves/sweep-lia-toy.png",
     "benchmarks/curves/actions.png",
     "benchmarks/curves/bodies.png",
     "benchmarks/curves/lia-faces.png",
