@@ -29,6 +29,14 @@ RECORD = {
 }
 
 
+@pytest.fixture(autouse=True)
+def own_process():
+    """A run that another test left open in this process would keep W&B's process to itself."""
+    import wandb
+
+    wandb.teardown()
+
+
 @pytest.fixture
 def records(tmp_path):
     folder = tmp_path / "results"
