@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import options, protocols
+from benchmarks.kept import Filed, Kept
 from benchmarks.run import measure
 from benchmarks.run import parser as run_parser
-
-Filed = tuple[Path, dict[str, Any]]
-"""A record's file, and the record."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +174,6 @@ def run(arguments: argparse.Namespace) -> list[Filed]:
     """
     from benchmarks import records
     from benchmarks.groups import Networks
-    from benchmarks.kept import Kept
 
     folder = arguments.output or records.RESULTS
     networks, kept, found = Networks(), Kept(), []

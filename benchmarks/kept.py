@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmarks.protocols import CROSS
 from benchmarks.scores import asked
 
 Filed = tuple[Path, dict[str, Any]]
+"""A record's file, and the record."""
 
 DERIVED = ("image_size", "frames", "references")
 """Settings of the clips that follow from checkpoint and options."""
@@ -70,6 +69,8 @@ class Kept:
 
 
 def _digest(arguments: argparse.Namespace, settings: dict[str, Any]) -> str:
+    import torch
+
     from animators.metrics import CROSS_WAYS
     from benchmarks.cross import CrossClips, pairs_of_way
     from benchmarks.data import TestClips, build_data

@@ -83,20 +83,13 @@ FEW = (
 
 def label(record: Record) -> str:
     """Give a protocol's short name, such as `recon-lia`; empty where it has none."""
-    from animators.metrics import Averaging, Protocol, Scored
+    from animators.metrics import Protocol
 
     if "label" in record["protocol"]:
         return str(record["protocol"]["label"])
-    protocol = Protocol.from_name(record["protocol"]["name"])
     # records older than the short names
-    if protocol.references:
-        return "recon-few"
-    ways = {
-        (Scored.REMAINING, Averaging.VIDEO): "recon-lia",
-        (Scored.ALL, Averaging.FRAME): "recon-fomm",
-        (Scored.ALL, Averaging.VIDEO): "recon-liax",
-    }
-    return ways.get((protocol.scored, protocol.averaging), "")
+    found = Protocol.from_name(record["protocol"]["name"]).label
+    return "" if found == "reconstruction" else found
 
 
 def title(record: Record, *more: str) -> str:
