@@ -173,10 +173,11 @@ def run(arguments: argparse.Namespace) -> list[Filed]:
         ValueError: things do not fit each other.
     """
     from benchmarks import records
+    from benchmarks.copies import Copies
     from benchmarks.groups import Networks
 
     folder = arguments.output or records.RESULTS
-    networks, kept, found = Networks(), Kept(), []
+    networks, copies, kept, found = Networks(), Copies(), Kept(), []
     listed = tasks(arguments)
     for number, task in enumerate(listed, start=1):
         one = run_parser().parse_args(words_of(arguments, task))
@@ -185,7 +186,7 @@ def run(arguments: argparse.Namespace) -> list[Filed]:
         said = f"[{number}/{len(listed)}] {task.name} seed {task.seed}: {' '.join(task.words)}"
         if filed is None:
             print(said, flush=True)
-            record = measure(one, networks) | {"seed_trained": task.seed}
+            record = measure(one, networks, copies) | {"seed_trained": task.seed}
             names = [record["model"], record["data"], record["protocol"]["label"]]
             names += [f"seed{task.seed}"] if task.seed else []
             names += [f"from-{arguments.trained_on}"] if arguments.trained_on else []

@@ -5,7 +5,7 @@ name, and their versions in the record.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -56,16 +56,10 @@ class Extras:
         Returns:
             The clip's own values; NaN where nothing could be measured.
         """
-        values = {}
-        for name, metric in self.metrics.items():
-            before = _sums(metric)
+        before = sums(self.metrics.items())
+        for metric in self.metrics.values():
             metric.update(prediction, target, source)
-            if before is not None:
-                after = _sums(metric)
-                assert after is not None
-                more = after[1] - before[1]
-                values[name] = (after[0] - before[0]) / more if more else math.nan
-        return values
+        return added(before, sums(self.metrics.items()))
 
     def summary(self) -> dict[str, float]:
         """Give each metric's value so far.
@@ -94,7 +88,22 @@ class Extras:
         return {name: one for name, one in self.metrics.items() if hasattr(one, "enough")}
 
 
-def _sums(metric: Any) -> tuple[float, float] | None:
-    if isinstance(getattr(metric, "total", None), torch.Tensor):
-        return float(metric.total), float(metric.count)
-    return None
+def sums(metrics: Iterable[tuple[str, Any]]) -> dict[str, tuple[float, float]]:
+    """Give the sums behind those metrics that are means: name -> (total, count)."""
+    means = ((name, one) for name, one in metrics if _is_mean(one))
+    return {name: (float(one.total), float(one.count)) for name, one in means}
+
+
+def added(
+    before: Mapping[str, tuple[float, float]], after: Mapping[str, tuple[float, float]]
+) -> dict[str, float]:
+    """Give the means of what came between two states of the sums; NaN where nothing did."""
+    values = {}
+    for name, (total, count) in after.items():
+        more = count - before[name][1]
+        values[name] = (total - before[name][0]) / more if more else math.nan
+    return values
+
+
+def _is_mean(metric: Any) -> bool:
+    return isinstance(getattr(metric, "total", None), torch.Tensor)

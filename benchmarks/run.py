@@ -11,6 +11,7 @@ from benchmarks.scores import asked, command, rows
 
 if TYPE_CHECKING:
     from animators.module import AnimatorModule
+    from benchmarks.copies import Copies
     from benchmarks.groups import Networks
 
 
@@ -45,12 +46,17 @@ def parser() -> argparse.ArgumentParser:
     return described
 
 
-def measure(arguments: argparse.Namespace, networks: "Networks | None" = None) -> dict[str, Any]:
+def measure(
+    arguments: argparse.Namespace,
+    networks: "Networks | None" = None,
+    copies: "Copies | None" = None,
+) -> dict[str, Any]:
     """Score a checkpoint and copy-source under one protocol.
 
     Args:
         arguments: as `parser` reads them.
         networks: those of metrics, where other rows have opened them already.
+        copies: what copy-source scored for other rows.
 
     Returns:
         The record.
@@ -60,6 +66,7 @@ def measure(arguments: argparse.Namespace, networks: "Networks | None" = None) -
         ValueError: a file is damaged, or things do not fit each other.
     """
     from animators.weights import load_animator
+    from benchmarks.copies import Copies
     from benchmarks.data import data_file, read_options
     from benchmarks.groups import Networks
 
@@ -69,7 +76,7 @@ def measure(arguments: argparse.Namespace, networks: "Networks | None" = None) -
     settings |= {"image_size": animator.image_size, "frames": arguments.frames}
     settings |= {} if arguments.root is None else {"root": arguments.root}
     score = _cross if arguments.protocol in protocols.CROSS else _reconstruction
-    said = score(arguments, animator, settings, networks or Networks())
+    said = score(arguments, animator, settings, networks or Networks(), copies or Copies())
     return {
         **said,
         "data": file.stem,
@@ -83,7 +90,11 @@ def measure(arguments: argparse.Namespace, networks: "Networks | None" = None) -
 
 
 def _reconstruction(
-    arguments: argparse.Namespace, animator: "AnimatorModule", settings: Any, networks: "Networks"
+    arguments: argparse.Namespace,
+    animator: "AnimatorModule",
+    settings: Any,
+    networks: "Networks",
+    copies: "Copies",
 ) -> dict[str, Any]:
     from animators.metrics import WAYS, Protocol, Scored, copy_source
     from benchmarks import groups
@@ -111,9 +122,12 @@ def _reconstruction(
     extras = groups.build(arguments.metrics or (), way.averaging, networks, cross=False)
     suites = Suites(protocol, not arguments.no_lpips, extras)
     clips = TestClips(data, animator.device, "copy-source")
-    copied = suites.evaluate(copy_source, clips, replace(views, best=False))
+    still = replace(views, best=False)
+    said = [protocol.as_dict(), settings, arguments.metrics, arguments.no_lpips, still.references]
+    copied = copies.score(said, clips, lambda: suites.evaluate(copy_source, clips, still))
     clips.title = views.label(name)
     measured = suites.evaluate(animator.reconstruct, clips, views)
+    copies.check(said, clips)
     frames = clips.frames - (clips.count if protocol.scored is Scored.REMAINING else 0)
     beside = {
         "metrics_with_references": measured.with_references,
@@ -130,7 +144,11 @@ def _reconstruction(
 
 
 def _cross(
-    arguments: argparse.Namespace, animator: "AnimatorModule", settings: Any, networks: "Networks"
+    arguments: argparse.Namespace,
+    animator: "AnimatorModule",
+    settings: Any,
+    networks: "Networks",
+    copies: "Copies",
 ) -> dict[str, Any]:
     from animators.inference import check_mode
     from animators.metrics import CROSS_WAYS
@@ -160,9 +178,11 @@ def _cross(
     extras = groups.build(wanted, protocol.averaging, networks, cross=True)
     first = CROSS_WAYS[label].taken(arguments.frames)
     clips = cross.CrossClips(data, animator.device, "copy-source", first)
-    copied = cross.evaluate(cross.hold_still, clips, extras)
+    said = [protocol.as_dict(), settings, pairs, wanted]
+    copied = copies.score(said, clips, lambda: cross.evaluate(cross.hold_still, clips, extras))
     clips.title = name
     measured = cross.evaluate(animate, clips, extras)
+    copies.check(said, clips)
     edit = " ".join(arguments.edit)
     return {
         **rows(protocol.as_dict(), measured, copied, extras, extras.higher_is_better),

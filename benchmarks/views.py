@@ -8,14 +8,14 @@ counts them among the driving frames.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from animators.metrics import FrameAverage, Protocol, ReconstructionSuite, Scored, build_lpips
+from animators.metrics import Protocol, ReconstructionSuite, Scored, build_lpips
 from animators.metrics.frames import l1
-from benchmarks.extras import Extras
+from benchmarks.extras import Extras, added, sums
 from datamodules.items import spread
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class Suites:
             # of equals the earliest view: the clip's own source comes first
             rivals = zip(best or tried, tried, strict=True)
             best = [min(two, key=lambda one: one[0]) for two in rivals]
-        before = _sums(self.scored)
+        before = sums(self.scored.items())
         self.scored.update_clip(best[0][2], video)
         if self.protocol.references:
             self.counted.update_clip(best[1][2], joined)
@@ -195,7 +195,7 @@ class Suites:
         more = self.extras.update(kept[0, self.start :], real[0, self.start :], real[0, 0])
         return ClipScore(
             name=clip["name"][0],
-            metrics=_added(before, _sums(self.scored)) | more,
+            metrics=added(before, sums(self.scored.items())) | more,
             view=best[0][1],
             l1=self._frames_l1(best[0][2], video),
             motion=self._frames_l1(video[:, :1].expand_as(video), video),
@@ -238,19 +238,3 @@ def in_time(clip: Clip, frames: Tensor, others: Tensor) -> Tensor:
     """
     numbers = torch.cat([clip["frame_index"], clip["reference_index"]], dim=1)[0]
     return torch.cat([frames, others.to(frames.device)], dim=1)[:, numbers.argsort()]
-
-
-def _sums(suite: ReconstructionSuite) -> dict[str, tuple[float, float]]:
-    metrics = ((name, cast("FrameAverage", metric)) for name, metric in suite.items())
-    return {name: (float(metric.total), float(metric.count)) for name, metric in metrics}
-
-
-def _added(
-    before: Mapping[str, tuple[float, float]], after: Mapping[str, tuple[float, float]]
-) -> dict[str, float]:
-    """Give the means of what came between two states of the sums; NaN where nothing did."""
-    values = {}
-    for name, (total, count) in after.items():
-        more = count - before[name][1]
-        values[name] = (total - before[name][0]) / more if more else float("nan")
-    return values
