@@ -1,12 +1,12 @@
 """What an animator costs: size, operations, speed, memory, training time."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from benchmarks.report.rows import Record, by_training, protocol_of, row_name
+from benchmarks.report.rows import Record, protocol_of
 from benchmarks.report.sheet import DASH, Cell, Sheet
-from benchmarks.report.tables import digits, group
+from benchmarks.report.tables import digits, pairs
 
 # figure of a record -> head of its column, and how it is written
 FIGURES: dict[str, tuple[str, Callable[[float], str]]] = {
@@ -14,119 +14,153 @@ FIGURES: dict[str, tuple[str, Callable[[float], str]]] = {
     "gflops_per_frame": ("GFLOPs a frame", digits),
     "frames_per_second": ("frames a second", lambda rate: f"{rate:.1f}"),
     "peak_memory_bytes": ("peak memory, MB", lambda size: f"{size / 1e6:,.0f}"),
-    "training_seconds": ("training, hours", lambda time: f"{time / 3600:.2f}"),
 }
-TIMED = ("frames_per_second", "peak_memory_bytes", "training_seconds")  # say nothing of a device
+TIMED = ("frames_per_second", "peak_memory_bytes")  # say nothing without their device
+TRAINING, HOURS = "training_seconds", "training, hours"
 
 
 @dataclass
 class Cost:
-    """One line of the table.
+    """One line of the table: a network, whatever it was given and measured on.
 
     Attributes:
-        name: of the row in the other tables.
-        sets: whose tables have it.
+        name: of the animator.
         pixels: side of the frames.
-        given: references that it was given; None where nothing but its size is known.
-        figures: of `FIGURES`, those that are known; means over seeds.
         device: where speed and memory were measured; empty where they were not.
-        seeds: how many trainings it is the mean of.
+        figures: of `FIGURES`, those that are known; means, where records differ.
+        training: (set, pairs seen) -> mean seconds of the trainings on it.
     """
 
     name: str
-    sets: list[str]
     pixels: int
-    given: int | None
+    device: str
+    figures: dict[str, float]
+    training: dict[tuple[str, str], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What one record knows."""
+
+    name: str
+    pixels: int
     figures: dict[str, float]
     device: str
-    seeds: int = 1
+    trained: tuple[str, str]
+    checkpoint: str
+    seconds: float | None
+
+    @property
+    def network(self) -> tuple[str, int, float | None]:
+        return self.name, self.pixels, self.figures.get("parameters")
 
 
 def costs(records: Sequence[Record], studies: Sequence[Record] = ()) -> list[Cost]:
-    """Gather the costs of all rows.
+    """Gather the costs of all networks.
 
     Args:
         records: of quality measurements.
         studies: of `study references`, whose rows have checkpoints and perhaps costs.
 
     Returns:
-        By name and size. Rows that differ in nothing but the set are one.
+        By size of the frames and name; a line for each device.
 
     Raises:
-        ValueError: two records are of one network and seed, on one device.
+        ValueError: a figure is no number.
     """
-    found = []
-    for rows in group(records):
-        for seeds in by_training(rows):
-            known = [_figures(record) for record in seeds]
-            found.append(_cost(seeds[0], row_name(seeds[0]), seeds[0]["model"], known))
+    networks: dict[tuple[str, int, float | None], list[_Known]] = defaultdict(list)
+    for one in (*map(_known, records), *_of_studies(studies)):
+        if one.figures or one.seconds is not None:
+            networks[one.network].append(one)
+    found: list[Cost] = []
+    for of in networks.values():
+        devices = sorted({one.device for one in of if one.device}) or [""]
+        # what runs anywhere is known of every device; hours stand once
+        lines = [_line([one for one in of if one.device in (at, "")], at) for at in devices]
+        lines[0].training = _training(of)
+        found += lines
+    return sorted(found, key=lambda one: (one.pixels, one.name, one.device))
+
+
+def _line(of: Sequence[_Known], device: str) -> Cost:
+    distinct = {name: {one.figures[name] for one in of if name in one.figures} for name in FIGURES}
+    figures = {name: sum(values) / len(values) for name, values in distinct.items() if values}
+    return Cost(of[0].name, of[0].pixels, device, figures)
+
+
+def _training(of: Sequence[_Known]) -> dict[tuple[str, str], float]:
+    """Average the trainings on each set; one that several records are of counts once."""
+    times: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for one in of:
+        if one.seconds is not None:
+            times[one.trained][one.checkpoint] = one.seconds
+    return {key: sum(known.values()) / len(known) for key, known in sorted(times.items())}
+
+
+def _of_studies(studies: Sequence[Record]) -> Iterator[_Known]:
     for study in studies:
         for row in study["rows"]:
             if row["checkpoint"]:
-                about = {**study, "given": row["references"]}
-                found.append(_cost(about, row["row"], row["name"], [_figures(row)]))
-    merged: dict[str, Cost] = {}
-    for cost in found:
-        key = f"{cost.name}\n{cost.pixels}\n{cost.given}\n{cost.figures}\n{cost.device}"
-        if cost.figures:
-            merged.setdefault(key, cost).sets.extend(cost.sets if key in merged else [])
-    for cost in merged.values():
-        cost.sets = sorted(set(cost.sets))
-    return sorted(merged.values(), key=lambda one: (one.pixels, one.name, one.given or 0))
+                more = {"model": row["name"], "cost": row.get("cost")}
+                yield _known({**study, "checkpoint": row["checkpoint"], **more})
 
 
-def _figures(row: Mapping[str, Any]) -> dict[str, float]:
-    """Read the figures of a row; the first records know the number of weights alone."""
-    cost = {"parameters": row["checkpoint"].get("parameters"), **(row.get("cost") or {})}
-    found = {}
-    for name in FIGURES:
-        value = cost.get(name)
+def _known(record: Record) -> _Known:
+    checkpoint = record["checkpoint"]
+    about = {"parameters": checkpoint.get("parameters"), **(record.get("cost") or {})}
+    figures = {}
+    for name in (*FIGURES, TRAINING):
+        value = about.get(name)
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
             raise ValueError(
-                f"the record of {row.get('model') or row['row']} has cost.{name} {value!r}, which "
-                "is no number from 0 on: make it again"
+                f"the record of {record['model']} has cost.{name} {value!r}, which is no number "
+                "from 0 on: make it again"
             )
-        found[name] = float(value)
-    return found
-
-
-def _cost(record: Record, name: str, network: str, known: Sequence[dict[str, float]]) -> Cost:
-    protocol = protocol_of(record)
-    figures = {
-        figure: sum(one[figure] for one in known) / len(known)
-        for figure in FIGURES
-        if all(figure in one for one in known)
-    }
-    measured = bool(figures.keys() - {"parameters"})  # or it is the same whatever it is given
-    return Cost(
-        name=name if measured else network,
-        sets=[record["data"]],
-        pixels=protocol.image_size,
-        given=record.get("given", protocol.references) if measured else None,
+        figures[name] = float(value)
+    seconds = figures.pop(TRAINING, None)
+    seen = pairs((checkpoint.get("trained") or {}).get("pairs_seen"))
+    return _Known(
+        name=str(record["model"]).removesuffix(f" ({record.get('views')})"),
+        pixels=protocol_of(record).image_size,
         figures=figures,
         device=record["device"] if figures.keys() & set(TIMED) else "",
-        seeds=len(known),
+        trained=(str(record.get("trained_on") or record["data"]), seen),
+        checkpoint=str(checkpoint.get("sha256")),
+        seconds=seconds,
     )
 
 
 def cost_sheet(rows: Sequence[Cost]) -> Sheet:
     """Write costs; a figure that no row has gives way to a line."""
     there = [name for name in FIGURES if any(name in row.figures for row in rows)]
-    given = any(row.given is not None for row in rows)
-    timed = any(row.device for row in rows)
-    heads = ["", "sets", "pixels", *["N"] * given, *(FIGURES[name][0] for name in there)]
+    trained, timed = any(row.training for row in rows), any(row.device for row in rows)
+    heads = ["", "pixels", *(FIGURES[name][0] for name in there)]
     lines = []
     for row in rows:
-        cells = [row.name, ", ".join(row.sets), str(row.pixels)]
-        cells += ["" if row.given is None else str(row.given)] * given
+        cells = [row.name, str(row.pixels)]
         cells += [
             FIGURES[name][1](row.figures[name]) if name in row.figures else DASH for name in there
         ]
-        lines.append([Cell(text) for text in (*cells, *[row.device] * timed)])
-    numbers = [False, False, *[True] * (len(heads) - 2), *[False] * timed]
+        cells += [_hours(row.training) or DASH] * trained + [row.device] * timed
+        lines.append([Cell(text) for text in cells])
+    numbers = [False, *[True] * (len(heads) - 1), *[False] * (trained + timed)]
     missing = [FIGURES[name][0] for name in FIGURES if name not in there]
-    notes = ["N: references given."] * given
-    notes += [f"Not measured: {'; '.join(missing)}."] if missing else []
-    return Sheet("Cost", [*heads, *["device"] * timed], numbers, lines, notes)
+    notes = ["Speed and memory: one driving frame after the other, one view, encoded."] * timed
+    notes += ["Hours of one training on each set, of several seeds the mean."] * trained
+    notes += [f"Not measured: {'; '.join(missing + [HOURS] * (not trained))}."] * bool(
+        missing or not trained
+    )
+    heads += [HOURS] * trained + ["device"] * timed
+    return Sheet("Cost", heads, numbers, lines, notes)
+
+
+def _hours(training: Mapping[tuple[str, str], float]) -> str:
+    """Write the hours of each set; pairs only where a set was trained on for several budgets."""
+    sets = [data for data, _ in training]
+    said = [
+        f"{data} {seconds / 3600:.2f}" + (f" ({seen} pairs)" if sets.count(data) > 1 else "")
+        for (data, seen), seconds in training.items()
+    ]
+    return ", ".join(said)

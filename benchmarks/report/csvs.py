@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from benchmarks.report.cost import Cost
+from benchmarks.report.cost import TRAINING, Cost
 from benchmarks.report.rows import Row
 from benchmarks.report.tables import Table
 
@@ -56,13 +56,10 @@ def _line(table: Table, row: Row, name: str) -> dict[str, object]:
 
 
 def _cost_lines(cost: Cost) -> Iterator[dict[str, object]]:
+    row: dict[str, object] = {"table": f"cost: {cost.pixels} pixels", "row": cost.name}
     for name, value in cost.figures.items():
-        yield {
-            "table": f"cost: {', '.join(cost.sets)}, {cost.pixels} pixels",
-            "row": cost.name,
-            "references": "" if cost.given is None else cost.given,
-            "seeds": cost.seeds,
-            "metric": name,
-            "value": repr(value),
-            "device": cost.device,
-        }
+        yield row | {"metric": name, "value": repr(value), "device": cost.device}
+    for (data, seen), seconds in cost.training.items():
+        table = f"cost: training on {data}, {cost.pixels} pixels"
+        known = {"metric": TRAINING, "value": repr(seconds), "pairs_seen": seen.replace(",", "")}
+        yield row | known | {"table": table}

@@ -21,32 +21,54 @@ def lines(found):
 def test_every_figure_in_its_unit(record):
     rows, _ = lines(costs([record(cost=COST)]))
     assert rows[0] == (
-        "|  | sets | pixels | N | parameters | GFLOPs a frame | frames a second | "
-        "peak memory, MB | training, hours | device |"
+        "|  | pixels | parameters | GFLOPs a frame | frames a second | peak memory, MB | "
+        "training, hours | device |"
     )
-    assert rows[1] == "| lia | toy | 64 | 0 | 3,000,000 | 1.2500 | 12.3 | 250 | 1.50 | Some CPU |"
+    assert rows[1] == "| lia | 64 | 3,000,000 | 1.2500 | 12.3 | 250 | toy 1.50 | Some CPU |"
 
 
 def test_old_records_know_their_weights_and_share_a_line(record):
     checkpoint = {"checkpoint": {"parameters": 7, "init_args": {}}}
     made = [record(data=data, device=data, **checkpoint) for data in ("faces", "bodies")]
     rows, text = lines(costs([*made, record("none")]))
-    assert rows == ["|  | sets | pixels | parameters |", "| lia | bodies, faces | 64 | 7 |"]
-    assert "Not measured: GFLOPs a frame; frames a second; peak memory, MB" in text
+    assert rows == ["|  | pixels | parameters |", "| lia | 64 | 7 |"]
+    assert "Not measured: GFLOPs a frame; frames a second; peak memory, MB; training" in text
     other = record(data="actions", checkpoint={"parameters": 8, "init_args": {}})
     assert len(costs([*made, other])) == 2
 
 
-def test_seeds_are_averaged(record):
+def trained(record, sha, seconds, seen=1200, **content):
+    checkpoint = {"init_args": {}, "sha256": sha, "trained": {"pairs_seen": seen}}
+    return record(checkpoint=checkpoint, cost=COST | {"training_seconds": seconds}, **content)
+
+
+def test_a_network_has_one_line_whatever_it_was_given_and_measured_on(record):
+    best = {"model": "lia (best of 4)", "views": "best of 4"}
     made = [
-        record(seed_trained=seed, cost=COST | {"frames_per_second": rate, "training_seconds": None})
-        for seed, rate in enumerate((10.0, 20.0, 60.0))
+        trained(record, "a", 3600.0),
+        trained(record, "a", 3600.0, **best),  # the same training, which counts once
+        trained(record, "b", 7200.0, seed_trained=1),
+        trained(record, "c", 360.0, data="bodies"),
+        trained(record, "c", 360.0, data="animals", trained_on="bodies"),
     ]
-    (found,) = costs(made)
-    assert found.seeds == 3
-    assert found.figures["frames_per_second"] == 30.0
-    assert found.figures["parameters"] == 3_000_000
-    assert "training_seconds" not in found.figures
+    rows, text = lines(costs(made))
+    assert rows[1:] == [
+        "| lia | 64 | 3,000,000 | 1.2500 | 12.3 | 250 | bodies 0.10, toy 1.50 | Some CPU |"
+    ]
+    assert "of several seeds the mean" in text
+    longer = trained(record, "d", 36000.0, seen=9000)
+    rows, _ = lines(costs([*made, longer]))
+    assert "toy 1.50 (1,200 pairs), toy 10.00 (9,000 pairs)" in rows[1]
+
+
+def test_a_line_for_each_device(record):
+    made = [record(cost=COST), record(cost=COST | {"frames_per_second": 900.0}, device="H200")]
+    old = record(cost={"parameters": COST["parameters"]}, device="of old")
+    found = costs([old, *made])
+    assert [(one.device, one.figures["frames_per_second"]) for one in found] == [
+        *(("H200", 900.0), ("Some CPU", 12.345)),
+    ]
+    assert sum(bool(one.training) for one in found) == 1  # hours stand once
 
 
 def test_few_shot_rows_have_costs_too(record):
@@ -56,13 +78,10 @@ def test_few_shot_rows_have_costs_too(record):
 
     study = {
         "data": "toy", "device": "GPU", "protocol": {"name": Protocol(64, references=6).name},
-        "rows": [{"checkpoint": None}, row(3), row(4), row(5, cost=COST)],
+        "rows": [{"checkpoint": None}, row(3), row(4), row(5, cost=COST | {"parameters": 9})],
     }  # fmt: skip
-    found = costs([], [study])
-    assert [(one.name, one.given, one.device) for one in found] == [
-        ("fomm", None, ""),  # of any number of references, as large
-        ("fomm (best of 5)", 5, "GPU"),
-    ]
+    (found,) = costs([], [study])
+    assert (found.name, found.device, found.figures["gflops_per_frame"]) == ("fomm", "GPU", 1.25)
 
 
 def test_bad_figures_are_named(record):

@@ -128,7 +128,7 @@ def test_latex_prints_every_sign():
 
 
 def test_csv_has_a_line_for_every_number_in_full(table, record):
-    text = as_csv([table], costs([record(cost={"parameters": 3, "gflops_per_frame": 0.5})]))
+    text = as_csv([table], costs([record(cost={"gflops_per_frame": 0.5, "training_seconds": 9.0})]))
     lines = list(csv.DictReader(io.StringIO(text)))
     assert [line["row"] for line in lines[:8:2]] == ["copy-source", "a_b", "c", "old"]
     found = {(line["row"], line["metric"]): line for line in lines}
@@ -143,4 +143,7 @@ def test_csv_has_a_line_for_every_number_in_full(table, record):
     assert found["c", "l1"]["reported"] == "0.12"
     assert (found["old", "psnr"]["value"], found["old", "l1"]["standing"]) == ("", "")
     assert found["lia", "gflops_per_frame"]["value"] == "0.5"
-    assert found["lia", "gflops_per_frame"]["table"] == "cost: toy, 64 pixels"
+    trained = found["lia", "training_seconds"]
+    assert (trained["table"], trained["value"]) == ("cost: training on toy, 64 pixels", "9.0")
+    assert trained["pairs_seen"] == "1200"
+    assert found["lia", "gflops_per_frame"]["table"] == "cost: 64 pixels"
