@@ -69,6 +69,50 @@ class Networks:
 
         return Vgg16ClipFeatures()
 
+    @cached_property
+    def inception(self) -> Any:
+        """The network of FID."""
+        from animators.pretrained.features import InceptionFeatures
+
+        return InceptionFeatures()
+
+    @cached_property
+    def resnext(self) -> Any:
+        """The network of LIA's video FID."""
+        from animators.pretrained.features import ResNeXt3d
+
+        return ResNeXt3d()
+
+    @cached_property
+    def hyperiqa(self) -> Any:
+        """LIA-X's judge of quality."""
+        from animators.pretrained.hyperiqa import HyperIqa
+
+        return HyperIqa()
+
+    @cached_property
+    def arcface(self) -> Any:
+        """ArcFace."""
+        from animators.metrics.remembered import RememberedEmbedder
+        from animators.pretrained.arcface import ArcFaceIdentity
+
+        return RememberedEmbedder(ArcFaceIdentity(mesh=self.mesh))
+
+    @cached_property
+    def fan(self) -> Any:
+        """2D-FAN."""
+        from animators.metrics.remembered import RememberedLandmarks
+        from animators.pretrained.fan import FanLandmarks
+
+        return RememberedLandmarks(FanLandmarks(), shares=False)
+
+
+PAPERS = ("fid_inception", "resnext3d_kinetics", "hyperiqa", "arcface")
+"""Files of the papers' networks."""
+
+PAPERS_POINTS = ("fan", "fan_detector")
+"""Those of the points, which are looked for where there are right frames."""
+
 
 Group = Callable[[Networks, Averaging, bool], Iterable[Metric]]
 
@@ -115,21 +159,19 @@ def _quality(networks: Networks, averaging: Averaging, cross: bool) -> Iterable[
 
 def _papers(networks: Networks, averaging: Averaging, cross: bool) -> Iterable[Metric]:
     from animators.metrics import frechet, identity, keypoints, quality
-    from animators.pretrained.arcface import ArcFaceIdentity
-    from animators.pretrained.fan import FanLandmarks
-    from animators.pretrained.features import InceptionFeatures, ResNeXt3d
-    from animators.pretrained.hyperiqa import HyperIqa
+    from animators.pretrained.files import resolve
 
-    yield frechet.FrechetDistance(InceptionFeatures(), against="source" if cross else "target")
-    yield frechet.VideoFrechetDistance(ResNeXt3d())
-    yield quality.ImageQuality(averaging, HyperIqa())
-    arcface = ArcFaceIdentity()
-    yield identity.CosineIdentity(averaging, arcface)
-    yield identity.IdentityDistance(averaging, arcface)
+    # one error for all that is missing, and not one after the other
+    resolve(*PAPERS, *(() if cross else PAPERS_POINTS))
+    yield frechet.FrechetDistance(networks.inception, against="source" if cross else "target")
+    yield frechet.VideoFrechetDistance(networks.resnext)
+    yield quality.ImageQuality(averaging, networks.hyperiqa)
+    yield identity.CosineIdentity(averaging, networks.arcface)
+    yield identity.IdentityDistance(averaging, networks.arcface)
+    yield identity.IdentityMissing(averaging, networks.arcface, of_source=cross)
     if not cross:
-        fan = FanLandmarks()
-        yield keypoints.AverageKeypointDistance(averaging, fan)
-        yield keypoints.MissingKeypointRate(averaging, fan)
+        yield keypoints.AverageKeypointDistance(averaging, networks.fan)
+        yield keypoints.MissingKeypointRate(averaging, networks.fan)
 
 
 def _pixels(networks: Networks, averaging: Averaging, cross: bool) -> Iterable[Metric]:

@@ -50,12 +50,13 @@ SIZES: dict[tuple[str, str], tuple[int | None, int]] = {
 WAYS = {("lia", table): Protocol.lia(256) for table in ("1", "4", "5", "6")}
 
 # What our metrics are called in `reported.csv`: name there, network behind it. One that is not
-# here has no network; so `akd_mesh` is never taken for a paper's AKD by another network.
+# here has no network; so `akd_mesh` is never taken for a paper's AKD by another network. Nor is
+# `akd_fan`, which is of the papers' network: the program behind their numbers of faces averages
+# |dx| and |dy|, ours are lengths (`animators.metrics.keypoints`).
 MEASURED = {
     "lpips": ("lpips", "AlexNet"),
     "fid": ("fid", "Inception-V3"),
     "video_fid": ("video_fid", "3D ResNeXt-101"),
-    "akd_fan": ("akd", "face-alignment"),
     "mkr_fan": ("mkr", "face-alignment"),
     "csim_arcface": ("csim", "ArcFace"),
 }

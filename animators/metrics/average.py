@@ -57,7 +57,13 @@ class FrameAverage(Metric):
             prediction: (T, 3, H, W) in [0, 1].
             target: (T, 3, H, W) in [0, 1].
             source: (3, H, W) in [0, 1].
+
+        Raises:
+            ValueError: a picture holds NaN or infinity: it would pass for one without a value.
         """
+        given = {"prediction": prediction, "target": target, "source": source}
+        if bad := [name for name, images in given.items() if not images.isfinite().all()]:
+            raise ValueError(f"{self.name}: {' and '.join(bad)} hold NaN or infinity")
         exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
         with torch.autocast(prediction.device.type, enabled=False), exact:
             values = self.frame_values(prediction.float(), target.float(), source.float())

@@ -77,7 +77,7 @@ def flicker(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 class Flicker(FrameAverage):
-    """How far a clip's change from frame to frame is from the real one's, in brightness, 0 to 4."""
+    """How far a clip's change from frame to frame is from the real one's, in brightness, 0 to 2."""
 
     name = "flicker"
     higher_is_better = False

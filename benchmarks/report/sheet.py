@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from benchmarks.report.rows import Row
 from benchmarks.report.statistics import FEWEST, LEVEL, Standing
 from benchmarks.report.tables import Table, digits
@@ -105,7 +107,23 @@ def _notes(table: Table) -> list[str]:
     if paired and (whole := [n for n in table.metrics if not any(r.column(n) for r in paired)]):
         said = ", ".join(_whole(table, whole))
         notes.append(f"Without values of single clips, so not compared: {said}.")
+    if said := ", ".join(_fewer(table)):
+        notes.append(
+            f"Means over fewer clips, those in which something was found to be measured: {said}."
+        )
     return notes
+
+
+def _fewer(table: Table) -> list[str]:
+    """Say which columns rest on fewer clips than there are, such as "`jitter` (2 to 4 of 6)"."""
+    said = []
+    for name in table.metrics:
+        columns = [column for row in table.rows if (column := row.column(name)) is not None]
+        counts = {int(np.isfinite(values).sum()) for values, _ in columns}
+        if counts and min(counts) < len(columns[0][0]):
+            many = " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
+            said.append(f"`{name}` ({many} of {len(columns[0][0])})")
+    return said
 
 
 def _whole(table: Table, metrics: Sequence[str]) -> list[str]:

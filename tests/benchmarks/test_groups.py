@@ -1,8 +1,10 @@
 """Which metrics a group holds, by their names."""
 
+import numpy as np
 import pytest
 
 from animators.metrics import Averaging
+from animators.pretrained import WeightsNotFound
 from benchmarks import groups, protocols
 
 
@@ -18,11 +20,28 @@ class Fake:
         raise AssertionError("nothing is measured here")
 
 
+class Looking(Fake):
+    """It finds nothing."""
+
+    def __init__(self, mesh=None):
+        assert mesh is None or mesh.name == "mesh"
+        super().__init__("looking")
+
+    def describe(self, frame):
+        return None
+
+    def find(self, frame, shared=None):
+        return None
+
+
 @pytest.fixture
 def networks():
     found = groups.Networks()
     for kind in ("mesh", "dlib", "blazepose", "mobilenet", "brisque"):
         found.__dict__[kind] = Fake(kind)
+    for kind in ("resnext", "hyperiqa", "arcface", "fan"):
+        found.__dict__[kind] = Fake(kind)
+    found.__dict__["inception"] = Fake("inception_2015")
     found.__dict__["frames"] = found.__dict__["videos"] = Fake("vgg16")
     return found
 
@@ -69,8 +88,37 @@ def test_all_groups_stand_together_and_one_named_twice_is_taken_once(networks):
     assert groups.BUILD.keys() == {*protocols.GROUPS, "pixels"}
 
 
-def test_the_papers_networks_are_asked_for_by_file(monkeypatch):
+@pytest.mark.parametrize("cross", [False, True])
+def test_the_papers_files_are_missed_all_at_once(monkeypatch, cross):
     monkeypatch.setattr("animators.pretrained.files._places", lambda weight: iter(["nowhere"]))
     monkeypatch.setenv("ANIMATORS_OFFLINE", "1")
-    with pytest.raises(OSError, match="fid_inception"):
-        groups.build(["papers"], Averaging.VIDEO, groups.Networks(), cross=True)
+    with pytest.raises(WeightsNotFound) as caught:
+        groups.build(["papers"], Averaging.VIDEO, groups.Networks(), cross=cross)
+    wanted = ["fid_inception", "resnext3d_kinetics", "hyperiqa", "arcface"]
+    assert caught.value.missing == [*wanted, *([] if cross else ["fan", "fan_detector"])]
+
+
+def test_the_papers_metrics_share_their_networks(networks, monkeypatch):
+    monkeypatch.setattr("animators.pretrained.files.resolve", lambda *names: {})
+    shown = ["fid", "video_fd_resnext", "quality_hyperiqa"]
+    arcface = ["csim_arcface", "id_distance_arcface", "id_missing_arcface"]
+    for cross, points in ((False, ["akd_fan", "mkr_fan"]), (True, [])):
+        found = groups.build(["papers"], Averaging.FRAME, networks, cross=cross).metrics
+        assert list(found) == ["flicker", *shown, *arcface, *points]
+        assert all(found[name].network is networks.arcface for name in arcface)
+        assert all(found[name].network is networks.fan for name in points)
+        assert found["id_missing_arcface"].of_source is cross
+        assert found["fid"].against == ("source" if cross else "target")
+
+
+def test_the_papers_networks_look_once_at_a_frame(monkeypatch):
+    """They are the slow ones; 2D-FAN needs no region from the real frame."""
+    monkeypatch.setattr("animators.pretrained.arcface.ArcFaceIdentity", Looking)
+    monkeypatch.setattr("animators.pretrained.fan.FanLandmarks", Looking)
+    networks, frame = groups.Networks(), np.zeros((8, 8, 3), np.uint8)
+    networks.__dict__["mesh"] = Fake("mesh")
+    for _ in range(2):
+        networks.arcface.describe(frame)
+        networks.fan.find(frame)
+        networks.fan.find(frame, frame + 1)
+    assert (networks.arcface.looks, networks.fan.looks) == (1, 1)

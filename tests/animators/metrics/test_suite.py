@@ -8,6 +8,7 @@ from torch import nn
 from animators.metrics import (
     L1,
     Averaging,
+    Flicker,
     MovingL1,
     Protocol,
     Psnr,
@@ -171,3 +172,15 @@ def test_single_metrics_stand_alone():
     for metric in (L1(), Psnr(), MovingL1()):
         metric.update(video[1:] * 0.5, video[1:], video[0])
         assert metric.compute() > 0
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("metric", [L1(), Flicker()], ids=lambda metric: metric.name)
+def test_a_frame_of_nan_is_no_frame_without_a_value(metric, bad):
+    """Left out of the mean, what a model breaks would count for it."""
+    video = clip(5)["video"][0]
+    broken = video.clone()
+    broken[3, 1, 7, 7] = bad
+    with pytest.raises(ValueError, match=rf"{metric.name}: prediction hold"):
+        metric.update(broken[1:], video[1:], video[0])
+    assert metric.count == 0

@@ -58,7 +58,7 @@ def test_intervals_are_an_option(table):
 def test_notes_stand_only_where_they_are_wanted(record):
     text = markdown(sheet(build_table([record("a", l1=list(CLIPS))])))
     assert "Bold:" in text
-    assert not re.search("†|±|seeds|too few|Without", text)
+    assert not re.search("†|±|seeds|too few|Without|fewer clips", text)
     few = markdown(sheet(build_table([record("a", l1=[0.1, 0.2, 0.3])])))
     assert "3 clips are too few to tell rows apart (5 are wanted)." in few
     assert "Bold" not in few
@@ -67,6 +67,17 @@ def test_notes_stand_only_where_they_are_wanted(record):
     text = markdown(sheet(build_table([whole])))
     assert "| 12.35 |" in text
     assert "Without values of single clips, so not compared: `fid` (n = 2,000)." in text
+
+
+def test_columns_of_fewer_clips_say_of_how_many(record):
+    """A detector that finds nothing in the real frames leaves whole clips out."""
+    rows = [
+        record("a", l1=list(CLIPS), akd=[None, None, *range(1, 7)]),
+        record("b", l1=list(CLIPS), akd=[None, *range(1, 8)]),
+        record("c", l1=list(CLIPS), akd=[*range(1, 9)]),
+    ]
+    text = markdown(sheet(build_table(rows)))
+    assert "something was found to be measured: `akd` (6 to 8 of 8)." in text
 
 
 def test_a_bar_in_a_name_is_no_column(record):
