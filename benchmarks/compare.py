@@ -15,6 +15,7 @@ from benchmarks import options, protocols
 from benchmarks.kept import Filed, Kept
 from benchmarks.run import measure
 from benchmarks.run import parser as run_parser
+from datamodules.options import INTERRUPTED
 
 
 @dataclass(frozen=True)
@@ -268,7 +269,7 @@ def _expect(status: int, otherwise: str) -> None:
         ValueError: it did not, and has said why.
         KeyboardInterrupt: the user broke it off.
     """
-    if status == options.INTERRUPTED:
+    if status == INTERRUPTED:
         raise KeyboardInterrupt
     if status != 0:
         raise ValueError(otherwise)
