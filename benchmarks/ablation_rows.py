@@ -7,6 +7,7 @@ a part can go with it whatever weights the user gave to the others.
 
 import json
 import logging
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -228,7 +229,9 @@ def resolve(where: str, words: Sequence[str]) -> dict[str, Any]:
     logging.disable(logging.INFO)  # what a trainer says of itself
     try:
         # the shapes of a billion weights, and none of them
-        with torch.device("meta"):
+        with torch.device("meta"), warnings.catch_warnings():
+            # the words of this command are not those of the training
+            warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
             found = train.cli(list(words), run=False).config.as_dict()
     except train.USER_ERRORS as error:
         raise ValueError(f"{where}: {train.brief(error)}") from error

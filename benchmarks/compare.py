@@ -15,6 +15,7 @@ from benchmarks import options, protocols
 from benchmarks.kept import Filed, Kept
 from benchmarks.run import measure
 from benchmarks.run import parser as run_parser
+from datamodules.options import INTERRUPTED
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,12 @@ def tasks(arguments: argparse.Namespace) -> list[Task]:
     """List the rows of all protocols, in the order in which they are measured.
 
     Raises:
-        FileNotFoundError: a model was not trained.
-        ValueError: a checkpoint cannot be opened.
+        FileNotFoundError: a model was not trained, or there is no such set.
+        ValueError: a checkpoint cannot be opened, or options do not fit each other.
     """
+    from benchmarks.data import data_file
+
+    data_file(arguments.data)  # or the set's missing checkpoints would be named instead
     crossing = any(protocol in protocols.CROSS for protocol in arguments.protocols)
     if not crossing and (arguments.pairs or arguments.sources or arguments.edit):
         raise ValueError("--pairs, --sources and --edit are for cross-* protocols: name one")
@@ -109,6 +113,10 @@ def tasks(arguments: argparse.Namespace) -> list[Task]:
     kinds = {path: kind_of(path) for _, _, path in checkpoints(arguments)}
     if arguments.edit and not any(hasattr(kind, "edit") for kind in kinds.values()):
         raise ValueError("--edit: none of --models has motion directions, such as lia, lia_x")
+    if arguments.edit:  # before the first row is measured
+        from benchmarks.cross import check_edit
+
+        check_edit(arguments.edit, [path for path, kind in kinds.items() if hasattr(kind, "edit")])
     for protocol in dict.fromkeys(arguments.protocols):
         for model, seed, path in checkpoints(arguments):
             listed += [
@@ -214,8 +222,8 @@ def time_missing(arguments: argparse.Namespace) -> None:
         wanted = (costs.network(read_checkpoint(path)["animator"]), device)
         if wanted not in known:
             words = ["--checkpoint", str(path), "--name", model, "--device", arguments.device]
-            if speed.main([*words, "--output", str(folder)]) != 0:
-                raise ValueError(f"{model} could not be timed: leave it out with --no-speed")
+            status = speed.main([*words, "--output", str(folder)])
+            _expect(status, f"{model} could not be timed: leave it out with --no-speed")
             known.add(wanted)
 
 
@@ -227,29 +235,44 @@ def show(arguments: argparse.Namespace, filed: Sequence[Filed], folder: Path) ->
     """
     from benchmarks.page import command, films
 
-    names = {f"{n} seed {seed}" if seed else n: path for n, seed, path in checkpoints(arguments)}
+    first: dict[str, Path] = {}  # one seed of each, the first asked for that was trained
+    for name, _, path in checkpoints(arguments):
+        first.setdefault(name, path)
+    columns = [f"{name}={path}" for name, path in first.items()]
     shared = ["--data", arguments.data, "--device", arguments.device, *arguments.overrides]
     shared += [] if arguments.root is None else ["--root", arguments.root]
-    first = [f"{n}={path}" for n, path in names.items() if " seed " not in n]
     kinds = [protocol in protocols.CROSS for protocol in arguments.protocols]
     places = []
     for crossing in sorted(set(kinds)):
         place = folder / ("films-cross" if crossing else "films")
         count = max(1, arguments.clips // len(set(kinds)))
-        words = ["--checkpoint", *first, "--clips", str(count), "--output", str(place), *shared]
+        words = ["--checkpoint", *columns, "--clips", str(count), "--output", str(place), *shared]
         if crossing:  # a small set may have fewer pairs than films were asked for
             pairs = [
                 r["clips"]["count"] for _, r in filed if r["protocol"]["label"] in protocols.CROSS
             ]
             words[words.index("--clips") + 1] = str(min(count, *pairs))
             words += ["--cross", "--mode", arguments.mode]
-        if films.main(words) != 0:
-            raise ValueError("no films: leave them out with --clips 0")
+            if arguments.sources is not None:
+                words.append(f"--data.init_args.sources={arguments.sources}")
+        _expect(films.main(words), "no films: leave them out with --clips 0")
         places.append(str(place))
     files = [str(path) for path, _ in filed]
     words = ["--records", *files, "--films", *places, "--output", str(folder / "page.html")]
-    if command.main(words) != 0:
-        raise ValueError("no page: leave it out with --clips 0")
+    _expect(command.main(words), "no page: leave it out with --clips 0")
+
+
+def _expect(status: int, otherwise: str) -> None:
+    """Go on where a command did its work.
+
+    Raises:
+        ValueError: it did not, and has said why.
+        KeyboardInterrupt: the user broke it off.
+    """
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt
+    if status != 0:
+        raise ValueError(otherwise)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,7 +1,7 @@
 """Pictures moved by clips of somebody else, and scored against the picture."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,6 +147,23 @@ def parse_edit(words: Sequence[str]) -> dict[str | int, float]:
         if not (name and equals):
             raise ValueError(f"--edit {word}: write DIRECTION=AMOUNT, such as d3=1")
     return amounts
+
+
+def check_edit(words: Sequence[str], checkpoints: Iterable[Path]) -> None:
+    """Hold an edit against the directions of all animators that are to be edited.
+
+    Raises:
+        OSError: a checkpoint is missing.
+        ValueError: it is no edit, or one of them lacks the direction.
+    """
+    from animators.weights import load_animator
+
+    amounts = parse_edit(words)
+    for path in checkpoints:
+        try:
+            edited_animate(load_animator(path, "cpu"), Mode.RELATIVE, amounts)
+        except ValueError as error:
+            raise ValueError(f"--edit of {path}: {error}") from None
 
 
 def hold_still(source: Tensor, driving: Tensor, references: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from datamodules.options import INTERRUPTED
+
 Work = Callable[[argparse.Namespace], None]
 
 
@@ -12,7 +14,7 @@ def run(options: argparse.ArgumentParser, work: Work, argv: Sequence[str]) -> in
     """Parse, work, and turn a user's mistake into one line on stderr.
 
     Returns:
-        0, or 2 when the user has to change something.
+        0, 2 when the user has to change something, or 130 after an interruption.
     """
     try:
         arguments, rest = options.parse_known_args(argv)
@@ -29,6 +31,9 @@ def run(options: argparse.ArgumentParser, work: Work, argv: Sequence[str]) -> in
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 

@@ -48,6 +48,7 @@ FEW_SHOT: dict[str, type | tuple[type, ...]] = {
     "date": str,
 }
 STUDY: dict[str, type | tuple[type, ...]] = {"format": int, "kind": str, "device": str, "date": str}
+SPEED = STUDY | {"checkpoint": dict, "result": dict}
 FEW_SHOT_ROW = {
     *("row", "name", "references", "best", "metrics", "metrics_with_references"),
     *("l1_by_motion", "clips", "checkpoint"),
@@ -125,11 +126,19 @@ def write_record(record: dict[str, Any], folder: Path, *names: str) -> Path:
     stem = "_".join(slug(part) for part in (*names, record["device"], record["date"][:10]))
     target = folder / f"{stem}.json"
     number = 1
-    while target.is_file() and _identity(json.loads(target.read_text())) != _identity(record):
+    while target.is_file() and _identity(_content(target)) != _identity(record):
         number += 1
         target = folder / f"{stem}-{number}.json"
     write_whole(target, json.dumps(_plain(record), indent=2, allow_nan=False) + "\n")
     return target
+
+
+def _content(path: Path) -> Any:
+    """Give what a file holds; None where it is damaged, which is no record's measurement."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
 
 
 def _identity(record: Any) -> Any:
@@ -233,7 +242,7 @@ def read_speed_records(folder: Path) -> list[dict[str, Any]]:
     Raises:
         ValueError: one is damaged.
     """
-    return [_read(path, STUDY, "speed") for path in sorted(folder.glob("speed_*.json"))]
+    return [_read(path, SPEED, "speed") for path in sorted(folder.glob("speed_*.json"))]
 
 
 def read_few_shot_record(path: Path) -> dict[str, Any]:

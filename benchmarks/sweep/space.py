@@ -96,6 +96,7 @@ def read_space(file: Path) -> Space:
         raise ValueError(f"{file} is no YAML: {error}") from None
     if not isinstance(config, dict) or not isinstance(config.get("parameters"), dict):
         raise ValueError(f"{file} is no sweep: it names no parameters")
+    engine.load()  # that it is missing is no fault of the file
     try:
         against = engine.violations(config)
     except ValueError as error:
@@ -103,6 +104,10 @@ def read_space(file: Path) -> Space:
     if against:
         raise ValueError(f"{file} does not fit W&B's schema: {'; '.join(against)}")
     _check(file, config)
+    try:  # what only the method refuses, before anything is trained
+        engine.propose(config, [], "0")
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
     return Space(file, config)
 
 

@@ -138,6 +138,12 @@ def test_overrides_that_are_unknown_or_change_nothing_are_refused(parse_only):
     refused("the full model: .*not accepted", "--model.init_args.wdth=1")
 
 
+def test_judging_a_row_says_nothing_of_two_command_lines(monkeypatch, recwarn, parse_only):
+    monkeypatch.setattr("sys.argv", ["benchmarks", "ablation", "lia"])
+    rows.resolve("the full model", common("lia", "small", *SMALL))
+    assert not [one for one in recwarn if "args parameter" in str(one.message)]
+
+
 def test_overrides_that_do_not_fit_each_other_are_refused_before_any_training():
     refused("row 'row': motion_dim must be 1 to", overrides={"model.init_args.motion_dim": 33})
     refused("do not match the losses", losses={"reconstruction": None})

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from animators.weights import save_animator
+from benchmarks import compare
 from benchmarks.compare import main
 from tests.animators.tiny import tiny_animator
 
@@ -171,6 +172,39 @@ def test_the_page_has_numbers_and_films(runs):
     assert "python -m benchmarks run --checkpoint" in page
 
 
+def test_the_page_shows_the_seed_that_there_is(runs):
+    asked = words(runs, "--no-speed", "--seeds", "1", models=["lia"])
+    asked[asked.index("--clips") + 1] = "1"
+    assert main(asked) == 0
+    assert (runs / "tables/page.html").read_text().count(FILM) == 1
+
+
+def test_films_show_the_pictures_that_rows_are_measured_on(runs, monkeypatch):
+    from benchmarks.page import command, films
+
+    seen = []
+    for module in (films, command):
+        monkeypatch.setattr(module, "main", lambda argv: seen.append(argv) or 0)
+    more = ("--protocols", "cross-lia", "--sources", "test/x")
+    described = compare.parser().parse_args(words(runs, *more, "--clips", "1")[: -len(TOY)])
+    described.overrides = []
+    record = {"protocol": {"label": "cross-lia"}, "clips": {"count": 3}}
+    compare.show(described, [(runs / "r.json", record)], runs)
+    assert "--data.init_args.sources=test/x" in seen[0]
+
+
+@pytest.mark.parametrize("part", ["speed", "films"])
+def test_ctrl_c_in_a_part_is_no_mistake(runs, capsys, monkeypatch, part):
+    from benchmarks import speed
+    from benchmarks.page import films
+
+    monkeypatch.setattr({"speed": speed, "films": films}[part], "main", lambda argv: 130)
+    asked = words(runs, *(["--no-speed"] if part == "films" else []), models=["lia"])
+    asked[asked.index("--clips") + 1] = "1"
+    assert main(asked) == 130
+    assert capsys.readouterr().err.endswith("interrupted\n")
+
+
 def test_zero_shot_rows_say_what_they_were_trained_on(runs):
     (runs / "runs/lia-toy").rename(runs / "runs/lia-faces")
     assert main(words(runs, "--trained-on", "faces", "--no-speed", models=["lia"])) == 0
@@ -191,6 +225,9 @@ def test_zero_shot_rows_say_what_they_were_trained_on(runs):
         (["--protocols", "recon-lia", "cross-dime", "--mode", "absolute", "--edit", "d1=1"], "edi"),
         (["--models", "dime", "--protocols", "cross-dime", "--edit", "d1=1"], "motion directions"),
         (["--protocols", "cross-dime", "--sources", "test/x"], "below data.root"),
+        (["--protocols", "cross-liax", "--edit", "d1"], "DIRECTION=AMOUNT"),
+        (["--protocols", "cross-liax", "--edit", "yaw1=1"], "no motion direction 'yaw1'"),
+        (["--data", "toys"], "there is no data called 'toys'"),
     ],
 )
 def test_mistakes_get_one_line_and_no_record(runs, capsys, more, said):

@@ -22,3 +22,11 @@ def test_what_the_user_cannot_mend_is_not_hidden():
 
     with pytest.raises(ZeroDivisionError):
         options.run(argparse.ArgumentParser(), work, [])
+
+
+def test_ctrl_c_is_one_line_and_a_shells_status(capsys):
+    def work(_):
+        raise KeyboardInterrupt
+
+    assert options.run(argparse.ArgumentParser(), work, []) == 130
+    assert capsys.readouterr().err == "interrupted\n"

@@ -39,6 +39,24 @@ def test_nan_becomes_null(tmp_path):
     assert records.read_record(path)["metrics"]["l1"] is None
 
 
+def test_a_damaged_file_of_that_name_costs_no_measurement(tmp_path):
+    first = records.write_record(example(), tmp_path, "a")
+    first.write_text('{"half')
+    second = records.write_record(example(), tmp_path, "a")
+    assert records.read_record(second)["model"] == example()["model"]
+    assert first.read_text() == '{"half'
+
+
+@pytest.mark.parametrize("lost", ["checkpoint", "result"])
+def test_half_a_record_of_speed_is_named(tmp_path, lost):
+    whole = {"format": 1, "kind": "speed", "device": "x", "date": "y"}
+    whole |= {"checkpoint": {}, "result": {}}
+    whole.pop(lost)
+    (tmp_path / "speed_x.json").write_text(json.dumps(whole))
+    with pytest.raises(ValueError, match=rf"speed_x.json is no record.*{lost}"):
+        records.read_speed_records(tmp_path)
+
+
 def test_no_machine_path_gets_into_a_record():
     from benchmarks.data import public_options
 

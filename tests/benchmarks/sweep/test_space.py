@@ -36,6 +36,20 @@ def parse(monkeypatch, root):
     return parse
 
 
+def test_what_the_method_refuses_is_said_before_anything_is_trained(space):
+    with pytest.raises(ValueError, match=r"space\.yaml: Parameter .*rate.* grid"):
+        space(method="grid")
+
+
+def test_a_missing_engine_is_no_fault_of_the_file(space, monkeypatch):
+    def load():
+        raise ValueError("the engine: `make sweep-local`")
+
+    monkeypatch.setattr(engine, "load", load)
+    with pytest.raises(ValueError, match=r"^the engine: `make sweep-local`$"):
+        space()
+
+
 def test_all_are_here(root):
     assert {path.stem for path in (root / "zoo_configs/sweep").glob("*.yaml")} == set(SHIPPED)
 
