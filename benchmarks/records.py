@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.joined import newest
 from datamodules.files import write_whole
 
 FORMAT = 1
@@ -218,7 +219,7 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
         raise FileNotFoundError(
             f"there is no record in {folder}: make one with `make benchmark MODELS=... DATA=...`"
         )
-    return _newest(found, "model")
+    return newest(found, "model")
 
 
 def all_quality(folder: Path) -> list[dict[str, Any]]:
@@ -271,7 +272,7 @@ def read_few_shot_records(folder: Path) -> list[dict[str, Any]]:
         ValueError: one is damaged.
     """
     paths = sorted(folder.glob("references_*.json"))
-    return _newest([read_few_shot_record(path) for path in paths], "name")
+    return newest([read_few_shot_record(path) for path in paths], "name")
 
 
 def read_study_record(path: Path, kind: str) -> dict[str, Any]:
@@ -285,14 +286,3 @@ def read_study_record(path: Path, kind: str) -> dict[str, Any]:
     if record["kind"] != kind:
         raise ValueError(f"{path} is of `study {record['kind']}`, its name says {kind}")
     return record
-
-
-def _newest(found: Iterable[dict[str, Any]], who: str) -> list[dict[str, Any]]:
-    newest: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for record in found:
-        trained = (str(record.get("trained_on")), str(record.get("seed_trained")))
-        protocol = record["protocol"]["name"]
-        key = (record[who], record["data"], protocol, record["device"], *trained)
-        if key not in newest or newest[key]["date"] <= record["date"]:
-            newest[key] = record
-    return list(newest.values())
