@@ -44,11 +44,14 @@ def read_history(file: Path, metric: str) -> list[float]:
 
 
 def known_metrics(file: Path) -> list[str]:
-    """Name the metrics of the validations that a metrics.csv holds."""
+    """Name the metrics of the validations that a metrics.csv holds; none before the first one."""
     if not file.is_file():
         return []
-    with file.open(newline="", encoding="utf-8") as handle:
-        return [name for name in next(csv.reader(handle), []) if name.startswith("val/")]
+    content = file.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1].decode("utf-8")
+    rows = csv.DictReader(io.StringIO(whole))
+    scored = {name for row in rows for name, value in row.items() if value}
+    return [name for name in rows.fieldnames or [] if name in scored and name.startswith("val/")]
 
 
 def train(
@@ -93,12 +96,13 @@ def train(
                 judged = judge(read_history(folder / "metrics.csv", metric))
                 if judged is not None:
                     return judged
-                if over:
+                known = known_metrics(folder / "metrics.csv")
+                if over or (known and metric.startswith("val/") and metric not in known):
                     break
                 time.sleep(poll)
         finally:
             _end(process, grace)
-    return _ended(process.returncode, judge.seen, folder, metric)
+    return _ended(process.returncode if over else 0, judge.seen, folder, metric)
 
 
 class _Judge:

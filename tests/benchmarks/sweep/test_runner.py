@@ -80,6 +80,15 @@ def test_a_metric_that_never_comes_is_named_with_those_there_are(tmp_path, fake)
     assert "never had the metric val/l1; its metrics: val/psnr" in outcome.reason
 
 
+def test_a_metric_that_never_comes_costs_one_epoch_and_not_a_training(tmp_path, fake):
+    command = fake(tmp_path, [0.5] * 1000, "--column", "val/psnr", "--pace", "0.1")
+    start = time.monotonic()
+    outcome = runner.train(command, tmp_path, "val/l1", 1000, poll=0.02)
+    assert "never had the metric val/l1; its metrics: val/psnr" in outcome.reason
+    assert time.monotonic() - start < 50
+    assert not alive(tmp_path)
+
+
 def test_an_interruption_ends_the_trial(tmp_path, fake):
     def stop(history):
         raise KeyboardInterrupt
