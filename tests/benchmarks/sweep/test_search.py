@@ -44,7 +44,7 @@ def search(space, folder, train, trials=5, seed=0, defaults=DEFAULTS):
 
 
 def test_the_default_comes_first_unchanged_and_is_known_to_the_engine(space, tmp_path, monkeypatch):
-    known = []
+    read, known = space(), []  # reading asks the engine too
 
     def propose(config, runs, seed):
         known.append([run.values for run in runs])
@@ -52,14 +52,14 @@ def test_the_default_comes_first_unchanged_and_is_known_to_the_engine(space, tmp
 
     monkeypatch.setattr(engine, "propose", propose)
     train = Fake()
-    result, _ = search(space(), tmp_path, train, trials=2)
+    result, _ = search(read, tmp_path, train, trials=2)
     assert train.calls[0] == (DEFAULT, {}, 0, False)
     assert train.calls[1] == ("trial-001", {RATE: 1e-2, SIZE: 1}, 0, False)
     assert known == [[DEFAULTS]]
     assert result.trials[0].values == DEFAULTS
     # a default that the space does not hold cannot be placed by the engine
     known.clear()
-    search(space(), tmp_path / "other", Fake(), trials=2, defaults={**DEFAULTS, SIZE: 9})
+    search(read, tmp_path / "other", Fake(), trials=2, defaults={**DEFAULTS, SIZE: 9})
     assert known == [[]]
 
 
