@@ -104,9 +104,9 @@ def _notes(table: Table) -> list[str]:
         notes.append("±: standard deviation over seeds of training.")
     if len(paired) < len(table.rows):
         notes.append(f"{DAGGER} no values of single clips: takes no part in the comparison.")
-    if paired and (whole := [n for n in table.metrics if not any(r.column(n) for r in paired)]):
+    if paired and (whole := [n for n in table.metrics if not table.compared(n)]):
         said = ", ".join(_whole(table, whole))
-        notes.append(f"Without values of single clips, so not compared: {said}.")
+        notes.append(f"Without values of single clips that add up, so not compared: {said}.")
     if said := ", ".join(_fewer(table)):
         notes.append(
             f"Means over fewer clips, those in which something was found to be measured: {said}."

@@ -58,7 +58,13 @@ class Table:
         for name in self.metrics:
             self._judge(name)
 
+    def compared(self, name: str) -> bool:
+        """Tell whether each row that has values of clips has this metric's: or nobody is judged."""
+        known = (row for row in self.rows if row.clips and row.values.get(name) is not None)
+        return all(row.column(name) is not None for row in known)
+
     def _judge(self, name: str) -> None:
+        compared = self.compared(name)
         rivals: dict[int | None, list[Row]] = defaultdict(list)
         for row in self.rows:  # one that saw more of a clip is not compared with one that saw less
             rivals[row.given].append(row)
@@ -67,7 +73,7 @@ class Table:
                 row.intervals[name] = ends
         for rows in rivals.values():
             judged = standings(
-                [row.column(name) for row in rows],
+                [row.column(name) if compared else None for row in rows],
                 [row.values.get(name) for row in rows],
                 higher=self.higher_is_better[name],
             )

@@ -61,6 +61,15 @@ def test_clips_that_do_not_add_up_are_no_basis(record):
     assert rows(table)["a"].standings["l1"] is NONE
 
 
+def test_where_one_row_has_no_basis_nobody_is_judged(record):
+    """The best row's clips do not add up: those whose do are not compared among themselves."""
+    best = record("a", l1=list(CLIPS), metrics={"l1": float(CLIPS.mean()) * 0.9})
+    table = build_table([best, record("b", l1=near(0.03)), record("c", l1=near(0.05))])
+    assert not table.compared("l1")
+    assert {row.standings["l1"] for row in table.rows} == {NONE}
+    assert rows(table)["b"].intervals  # its own is right all the same
+
+
 def test_means_over_frames_weigh_clips_by_their_frames(record):
     """FOMM's way; the mean of the clips' means is another number."""
     name = Protocol(64, averaging=Averaging.FRAME, scored=Scored.ALL).name

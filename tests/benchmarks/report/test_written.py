@@ -66,7 +66,7 @@ def test_notes_stand_only_where_they_are_wanted(record):
     whole |= {"metrics": whole["metrics"] | {"fid": 12.3456}, "samples": {"fid": 2000}}
     text = markdown(sheet(build_table([whole])))
     assert "| 12.35 |" in text
-    assert "Without values of single clips, so not compared: `fid` (n = 2,000)." in text
+    assert "Without values of single clips that add up, so not compared: `fid` (n = 2,000)." in text
 
 
 def test_columns_of_fewer_clips_say_of_how_many(record):
