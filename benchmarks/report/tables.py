@@ -102,8 +102,9 @@ def title(record: Record, *more: str) -> str:
     """Say what a table is about: set, short name, clips, frames and the protocol's whole name."""
     clips = record["clips"]
     named = ", ".join(text for text in (record["data"], *more, label(record)) if text)
+    what = "pairs" if label(record).startswith("cross-") else "clips"
     return (
-        f"{named}: {clips.get('count')} clips, {clips.get('frames')} frames, "
+        f"{named}: {clips.get('count')} {what}, {clips.get('frames')} frames, "
         f"`{record['protocol']['name']}`"
     )
 

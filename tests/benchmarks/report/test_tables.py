@@ -5,7 +5,7 @@ import pytest
 
 from animators.metrics import Averaging, Protocol, Scored
 from benchmarks.report.statistics import Standing
-from benchmarks.report.tables import build_table, group, label
+from benchmarks.report.tables import build_table, group, label, title
 
 BEST, NEAR, BEHIND, NONE = Standing.BEST, Standing.NEAR, Standing.BEHIND, Standing.NONE
 CLIPS = np.random.default_rng(0).uniform(0.05, 0.1, 8)
@@ -253,8 +253,10 @@ def test_titles_carry_the_short_name(record):
     ):
         assert label({"protocol": {"name": protocol.name}}) == short
     assert label({"protocol": {"name": base.name, "label": "cross-lia"}}) == "cross-lia"
-    title = build_table([record()]).title
-    assert title == f"toy, recon-lia: 3 clips, 93 frames, `{base.name}`"
+    told = build_table([record()]).title
+    assert told == f"toy, recon-lia: 3 clips, 93 frames, `{base.name}`"
+    pairs = record(protocol={"name": "cross-x", "label": "cross-lia"})
+    assert title(pairs) == "toy, cross-lia: 3 pairs, 93 frames, `cross-x`"
 
 
 def test_reported_numbers_are_not_those_of_another_training_set(record):
