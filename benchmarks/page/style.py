@@ -63,7 +63,8 @@ svg text.copied-name { fill: var(--copied); }
 video { display: block; width: 100%; height: auto; background: #000; }
 .pictures { display: grid; gap: 10px; align-items: start;
   grid-template-columns: repeat(auto-fill, minmax(112px, 1fr)); }
-.pictures figure { margin: 0; min-width: 0; }
+.pictures figure { margin: 0; min-width: 0; display: grid; grid-row: span 5;
+  grid-template-rows: subgrid; row-gap: 0; }
 .pictures figcaption { color: var(--ink); overflow-wrap: anywhere; }
 .pictures img { display: block; width: 100%; max-width: 256px; image-rendering: pixelated; }
 .absent { display: grid; place-items: center; aspect-ratio: 1; margin: 0; max-width: 256px;
