@@ -23,7 +23,7 @@ class Copies:
             clips: that `evaluate` passes over.
             evaluate: scores copy-source.
         """
-        key = json.dumps(asked, default=str, sort_keys=True)
+        key = _key(asked)
         if key not in self._known:
             score = evaluate()
             self._known[key] = clips.digest, score
@@ -35,6 +35,10 @@ class Copies:
         Raises:
             ValueError: they are others; someone changed files meanwhile.
         """
-        digest, _ = self._known[json.dumps(asked, default=str, sort_keys=True)]
+        digest, _ = self._known[_key(asked)]
         if clips.digest != digest:
             raise ValueError("the clips changed while they were measured: run the command again")
+
+
+def _key(asked: Any) -> str:
+    return json.dumps(asked, default=str, sort_keys=True)

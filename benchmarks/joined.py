@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from functools import reduce
 from typing import Any
 
+from benchmarks.report.rows import per_clip
+
 PARTS = ("metrics", "copy_source", "higher_is_better", "detectors", "samples", "left_out")
 """Of a record, by metric."""
 CLIP = ("metrics", "copy_source")
@@ -19,15 +21,18 @@ def joined(newer: Mapping[str, Any], older: Mapping[str, Any]) -> dict[str, Any]
     Args:
         newer: a record of quality, whose numbers win.
         older: one of the same row under the same protocol.
+
+    Raises:
+        ValueError: an entry of `per_clip` is bad, or two have one name.
     """
     if not _same(newer, older):
         return dict(newer)
     made = dict(newer) | {part: _both(newer, older, part) for part in PARTS if part in older}
-    known = {clip["name"]: clip for clip in older.get("per_clip", [])}
+    known = {clip["name"]: clip for clip in per_clip(older)}
     if known:
         made["per_clip"] = [
-            clip | {part: _both(clip, known[clip["name"]], part) for part in CLIP}
-            for clip in newer["per_clip"]
+            {**clip} | {part: _both(clip, known[clip["name"]], part) for part in CLIP}
+            for clip in per_clip(newer)
         ]
     return made
 
@@ -58,6 +63,6 @@ def _both(newer: Mapping[str, Any], older: Mapping[str, Any], part: str) -> dict
 def _same(newer: Mapping[str, Any], older: Mapping[str, Any]) -> bool:
     weights = [one["checkpoint"].get("sha256") for one in (newer, older)]
     frames = [one["clips"].get("sha256") for one in (newer, older)]
-    names = [sorted(clip["name"] for clip in one.get("per_clip", [])) for one in (newer, older)]
+    names = [[clip["name"] for clip in per_clip(one)] for one in (newer, older)]
     pairs = (weights, frames, names)
     return bool(weights[0] and frames[0]) and all(one == other for one, other in pairs)

@@ -35,23 +35,22 @@ class Outcome:
 
 def read_history(file: Path, metric: str) -> list[float]:
     """Read a metric's values from a metrics.csv that may be in the middle of being written."""
-    if not file.is_file():
-        return []
-    content = file.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1].decode("utf-8")
-    rows = csv.DictReader(io.StringIO(whole))
-    return [float(row[metric]) for row in rows if row.get(metric)]
+    return [float(row[metric]) for row in _rows(file) if row.get(metric)]
 
 
 def known_metrics(file: Path) -> list[str]:
     """Name the metrics of the validations that a metrics.csv holds; none before the first one."""
+    scored = (name for row in _rows(file) for name, value in row.items() if value)
+    return [name for name in dict.fromkeys(scored) if name.startswith("val/")]
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    """Read the lines that are whole."""
     if not file.is_file():
         return []
     content = file.read_bytes()
     whole = content[: content.rfind(b"\n") + 1].decode("utf-8")
-    rows = csv.DictReader(io.StringIO(whole))
-    scored = {name for row in rows for name, value in row.items() if value}
-    return [name for name in rows.fieldnames or [] if name in scored and name.startswith("val/")]
+    return list(csv.DictReader(io.StringIO(whole)))
 
 
 def train(
@@ -96,13 +95,18 @@ def train(
                 judged = judge(read_history(folder / "metrics.csv", metric))
                 if judged is not None:
                     return judged
-                known = known_metrics(folder / "metrics.csv")
-                if over or (known and metric.startswith("val/") and metric not in known):
+                if over or (not judge.seen and _never(folder / "metrics.csv", metric)):
                     break
                 time.sleep(poll)
         finally:
             _end(process, grace)
     return _ended(process.returncode if over else 0, judge.seen, folder, metric)
+
+
+def _never(file: Path, metric: str) -> bool:
+    """Tell whether a validation has come without the metric: none will have it."""
+    known = known_metrics(file)
+    return bool(known) and metric.startswith("val/") and metric not in known
 
 
 class _Judge:

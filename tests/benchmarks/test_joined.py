@@ -59,6 +59,11 @@ def test_clips_that_one_record_lacks_add_nothing():
     assert joined(pixels(), example()) == pixels()
 
 
+def test_a_clip_without_a_name_is_named():
+    with pytest.raises(ValueError, match="record of lia on toy has a clip without a name"):
+        joined(pixels(), faces() | {"per_clip": [{"metrics": {}}]})
+
+
 def test_the_table_shows_both(tmp_path, capsys):
     from benchmarks.table import main
 
